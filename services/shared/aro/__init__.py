@@ -1,0 +1,1 @@
+"""The shared floors of Option ARO; imports go down only (``tests/architecture``)."""

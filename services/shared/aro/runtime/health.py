@@ -1,0 +1,46 @@
+"""Liveness and readiness: cheap, cached, and honest about which dependency is away."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Check = Callable[[], None]
+"""Returns when the dependency works, raises when it does not; bounded to about a second by its own timeout."""
+
+CACHE_SECONDS = 1.0
+
+
+@dataclass
+class Health:
+    """`ready` checks are what this service cannot work without; `alive` must never ask a dependency."""
+
+    ready: Mapping[str, Check] = field(default_factory=dict)
+    alive: Mapping[str, Check] = field(default_factory=dict)
+    draining: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _cached: tuple[float, bool, dict[str, str]] | None = None
+
+    def liveness(self) -> tuple[bool, dict[str, str]]:
+        return _run(self.alive)
+
+    def readiness(self) -> tuple[bool, dict[str, str]]:
+        """(is ready, check name → ``ok`` or what is wrong); asked at most once a second."""
+        if self.draining:
+            return False, {"draining": "the process is shutting down"}
+        with self._lock:
+            now = time.monotonic()
+            if self._cached is None or now - self._cached[0] > CACHE_SECONDS:
+                self._cached = (now, *_run(self.ready))
+            return self._cached[1], self._cached[2]
+
+
+def _run(checks: Mapping[str, Check]) -> tuple[bool, dict[str, str]]:
+    results: dict[str, str] = {}
+    for name, check in checks.items():
+        try:
+            check()
+            results[name] = "ok"
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises, the answer is "not ready"
+            results[name] = type(error).__name__
+    return all(result == "ok" for result in results.values()), results

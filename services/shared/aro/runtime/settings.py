@@ -1,0 +1,109 @@
+"""Settings come from the environment, are typed, and a process without a required one refuses to start.
+
+A settings class is a frozen dataclass whose fields are made by `setting`. ``NAME_FILE`` may name a file that
+holds the value instead of ``NAME`` (how orchestrators hand over secrets).
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+S = TypeVar("S")
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or malformed; the text lists all of them."""
+
+
+class Secret(str):
+    """A string that does not show itself in logs and tracebacks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+
+def setting(
+    name: str,
+    doc: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    minimum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A field read from environment variable `name`; without `default` it is required.
+
+    `minimum` bounds numbers from below; `doc` says unit and meaning, and feeds the configuration table.
+    """
+    metadata = {"env": name, "doc": doc, "minimum": minimum, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def load(cls: type[S], environ: Mapping[str, str]) -> S:
+    """Build `cls` from `environ`.
+
+    Raises
+    ------
+    SettingsError
+        Naming every variable that is missing or does not parse, so that one start shows them all.
+    """
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        env = field.metadata["env"]
+        try:
+            raw = _read(env, environ)
+            if raw is not None:
+                values[field.name] = _parse(raw, hints[field.name], field.metadata)
+            elif field.default is dataclasses.MISSING:
+                faults.append(f"{env} is missing: {field.metadata['doc']}")
+        except (ValueError, OSError) as error:
+            faults.append(f"{env} {error}")
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return cls(**values)
+
+
+def _read(env: str, environ: Mapping[str, str]) -> str | None:
+    file = environ.get(f"{env}_FILE")
+    if file:
+        return Path(file).read_text(encoding="utf-8").strip()
+    value = environ.get(env)
+    return value if value not in (None, "") else None
+
+
+def _parse(raw: str, kind: Any, metadata: Mapping[str, Any]) -> Any:
+    if isinstance(kind, types.UnionType):  # "int | None": the type that is not None
+        kind = next(arm for arm in typing.get_args(kind) if arm is not types.NoneType)
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    parser: Callable[[str], Any] = _boolean if kind is bool else kind
+    try:
+        value = parser(raw)
+    except ValueError:
+        raise ValueError(f"must be {_describe(kind)}, not {raw[:40]!r}") from None
+    if metadata["minimum"] is not None and value < metadata["minimum"]:
+        raise ValueError(f"must be at least {metadata['minimum']}, not {raw}")
+    if metadata["choices"] is not None and value not in metadata["choices"]:
+        raise ValueError(f"must be one of {', '.join(metadata['choices'])}, not {raw[:40]!r}")
+    return value
+
+
+def _boolean(raw: str) -> bool:
+    # bool("false") is True; spell it out.
+    if raw.lower() in ("1", "true", "yes", "on"):
+        return True
+    if raw.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(raw)
+
+
+def _describe(kind: Any) -> str:
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(
+        kind, getattr(kind, "__name__", "valid")
+    )

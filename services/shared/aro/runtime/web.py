@@ -1,0 +1,153 @@
+"""The frame of every HTTP service: problem+json, request ids, health, metrics, and guarded routes.
+
+A route that is not marked with `public` needs a valid access token; there is no third kind.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from aro.adapters.tokens import Principal, TokenVerifier
+from aro.contracts.problems import AroError, RateLimited, TokenMissing
+from aro.runtime.health import Health
+from aro.runtime.logs import bind_request_id, get_logger
+from aro.runtime.metrics import exposition, histogram
+
+log = get_logger(__name__)
+
+MAX_BODY_BYTES: Final = 64 * 1024
+PROBLEM_JSON: Final = "application/problem+json"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.|:-]{8,80}")
+
+http_seconds = histogram(
+    "http_request_duration_seconds", "Time to answer an HTTP request", ["service", "method", "route", "status"]
+)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def public(view: View) -> View:
+    """Mark a view as open to anyone; a test holds the list of these."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def create_app(service: str, *, health: Health, verifier: TokenVerifier | None) -> Flask:
+    """A Flask app that answers only what it declares.
+
+    `verifier` may be None for processes that serve nothing but health and metrics.
+    """
+    app = Flask(service, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    @app.before_request
+    def open_request() -> None:
+        given = request.headers.get("X-Request-ID", "")
+        # A client's id is kept when it is harmless, so that one id follows a call through all services.
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        g.started = time.perf_counter()
+        bind_request_id(g.request_id)
+        if request.endpoint is not None and not _is_public(app, request.endpoint):
+            g.principal = authenticate(verifier, request.headers.get("Authorization", ""))
+
+    @app.after_request
+    def close_request(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "unmatched"
+        seconds = time.perf_counter() - g.get("started", time.perf_counter())
+        http_seconds.labels(service, request.method, route, response.status_code).observe(seconds)
+        response.headers["X-Request-ID"] = g.get("request_id", "")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    app.register_error_handler(AroError, _answer_problem)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_crash)
+    _add_operations(app, health)
+    return app
+
+
+def authenticate(verifier: TokenVerifier | None, authorization: str) -> Principal:
+    """The caller behind an ``Authorization: Bearer`` header; raises `NotAuthenticated` kinds."""
+    scheme, _, token = authorization.partition(" ")
+    if verifier is None or scheme.lower() != "bearer" or not token:
+        raise TokenMissing("send an access token as 'Authorization: Bearer <token>'")
+    return verifier.verify(token.strip())
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status=status, mimetype="application/json")
+
+
+def problem_response(status: int, code: str, title: str, detail: str, errors: dict[str, Any] | None = None) -> Response:
+    """RFC 9457 body. `code` is the stable word that programs look at."""
+    body = {
+        "type": f"urn:option-aro:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+        "request_id": g.get("request_id", ""),
+    }
+    if errors:
+        body["errors"] = errors
+    return Response(msgspec.json.encode(body), status=status, mimetype=PROBLEM_JSON)
+
+
+def _is_public(app: Flask, endpoint: str) -> bool:
+    return getattr(app.view_functions[endpoint], "is_public", False)
+
+
+def _answer_problem(error: AroError) -> Response:
+    response = problem_response(error.status, error.code, error.title, error.detail, error.errors)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    code = (error.name or "error").lower().replace(" ", "_")
+    response = problem_response(
+        error.code or 500, code, error.name or "Error", f"{request.method} {request.path}: {error.name}"
+    )
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _answer_crash(error: Exception) -> Response:
+    # The exception goes to the log under this request id; the client learns only that id.
+    log.error("request failed", exc_info=error, **{"http.route": request.path})
+    return problem_response(500, "internal_error", "Internal error", "The request failed; quote the request id.")
+
+
+def _add_operations(app: Flask, health: Health) -> None:
+    @app.get("/livez")
+    @public
+    def livez() -> Response:
+        alive, checks = health.liveness()
+        return json_response({"status": "ok" if alive else "failing", "checks": checks}, 200 if alive else 503)
+
+    @app.get("/readyz")
+    @public
+    def readyz() -> Response:
+        ready, checks = health.readiness()
+        return json_response({"status": "ok" if ready else "failing", "checks": checks}, 200 if ready else 503)
+
+    app.add_url_rule("/health", "health", readyz)
+
+    @app.get("/metrics")
+    @public
+    def metrics() -> Response:
+        return Response(exposition(), mimetype="text/plain; version=0.0.4")

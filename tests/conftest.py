@@ -1,0 +1,48 @@
+"""Fixtures shared by all rungs: one Redis and one MongoDB-compatible server per test session, on free ports."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from pymongo.database import Database
+
+from aro.adapters import mongo
+from aro.adapters.mongo import Document
+from aro.testing.servers import MongoServer, RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Shared by the session: do not kill it. A test that does starts its own `RedisServer`."""
+    server = RedisServer(Path(tmp_path_factory.mktemp("redis")))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """A client of an empty Redis."""
+    client = redis_server.client()
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """Shared by the session: do not kill it. A test that does starts its own `MongoServer`."""
+    server = MongoServer(Path(tmp_path_factory.mktemp("mongo")))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def database(mongo_server: MongoServer) -> Iterator[Database[Document]]:
+    """An empty database."""
+    opened = mongo.connect(mongo_server.url, "aro_test")
+    opened.client.drop_database("aro_test")
+    yield opened
+    opened.client.close()

@@ -1,0 +1,86 @@
+"""The publish script on a real server: fencing, numbering, history, and epochs."""
+
+from pathlib import Path
+
+import redis
+
+from aro.adapters.live import LivePublisher, LiveReader, Position, Publication, parse_announcement
+from aro.contracts.names import PUBSUB_LIVE
+from aro.testing.servers import RedisServer
+
+CHANNEL = "metrics:NIFTY:2026-12-29"
+
+
+def publication(source_seq: int, data: bytes | None = None, channel: str = CHANNEL) -> Publication:
+    return Publication(channel, source_seq, data if data is not None else b'{"n":%d}' % source_seq)
+
+
+def test_sequence_rises_by_one_and_older_or_repeated_is_dropped(redis_client: redis.Redis) -> None:
+    publisher = LivePublisher(redis_client)
+    results = publisher.publish([publication(n) for n in (5, 7, 6, 7, 8)])
+    assert [(r.accepted, r.seq) for r in results] == [(True, 1), (True, 2), (False, 2), (False, 2), (True, 3)]
+    assert len({r.epoch for r in results}) == 1
+    reader = LiveReader(redis_client)
+    state = reader.state(CHANNEL)
+    assert state is not None
+    assert (state.seq, state.source_seq, state.data) == (3, 8, b'{"n":8}')
+    assert reader.replay(CHANNEL, 1, 3) == [(1, b'{"n":5}'), (2, b'{"n":7}'), (3, b'{"n":8}')]
+    assert reader.replay(CHANNEL, 2, 2) == [(2, b'{"n":7}')]
+    assert reader.channels() == {CHANNEL}
+
+
+def test_announcement_carries_position_and_untouched_bytes(redis_client: redis.Redis) -> None:
+    pubsub = redis_client.pubsub(ignore_subscribe_messages=True)
+    pubsub.subscribe(PUBSUB_LIVE)
+    pubsub.get_message(timeout=5)
+    data = b'{"text":"line\\nbreak \xc3\xa9","n":[1,null]}'
+    [published] = LivePublisher(redis_client).publish([publication(9, data)])
+    message = None
+    while message is None:
+        message = pubsub.get_message(timeout=5)
+    announced = parse_announcement(message["data"])
+    assert (announced.channel, announced.epoch, announced.seq) == (CHANNEL, published.epoch, published.seq)
+    assert (announced.source_seq, announced.data) == (9, data)
+    pubsub.close()
+
+
+def test_flushall_starts_a_new_epoch(redis_client: redis.Redis) -> None:
+    publisher = LivePublisher(redis_client)
+    [before] = publisher.publish([publication(1)])
+    redis_client.flushall()
+    [after] = publisher.publish([publication(2)])
+    assert after.accepted
+    assert after.seq == 1
+    assert after.epoch != before.epoch
+
+
+def test_restart_starts_a_new_epoch_for_every_worker_and_still_fences(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        first, second = LivePublisher(server.client()), LivePublisher(server.client())
+        [before] = first.publish([publication(10)])
+        second.publish([publication(11)])
+        server.restart()
+        # Whichever worker comes first renews the epoch; the other one continues it.
+        [after] = second.publish([publication(12)])
+        assert (after.accepted, after.seq) == (True, 1)
+        assert after.epoch != before.epoch
+        [stale] = first.publish([publication(11)])
+        assert not stale.accepted
+        [next_] = first.publish([publication(13)])
+        assert (next_.accepted, next_.seq, next_.epoch) == (True, 2, after.epoch)
+        reader = LiveReader(server.client())
+        assert reader.positions([CHANNEL, "ticks:NIFTY"]) == {CHANNEL: Position(after.epoch, 2), "ticks:NIFTY": None}
+        assert [seq for seq, _ in reader.replay(CHANNEL, 1, 9)] == [1, 2]
+    finally:
+        server.kill()
+
+
+def test_log_is_bounded_by_bytes_and_by_count(redis_client: redis.Redis) -> None:
+    publisher, reader = LivePublisher(redis_client), LiveReader(redis_client)
+    large = b'"' + b"x" * 100_000 + b'"'
+    publisher.publish([publication(n, large, "chain:NIFTY:2026-12-29") for n in range(1, 31)])
+    assert [seq for seq, _ in reader.replay("chain:NIFTY:2026-12-29", 1, 30)] == list(range(21, 31))
+    publisher.publish([publication(n) for n in range(1, 402)])
+    assert [seq for seq, _ in reader.replay(CHANNEL, 1, 401)] == list(range(102, 402))

@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from aro.quant.arrays import BoolArray, FloatArray, broadcast, positive
-from aro.quant.normalised import Normalised, log_moneyness, normalised
+from aro.quant.normalised import Normalised, log_moneyness, log_price, normalised
 
 DAYS_PER_YEAR: Final = 365.0
 """Calendar days: theta is per calendar day, times are ACT/365."""
 VOL_POINT: Final = 0.01
 RATE_POINT: Final = 0.01
+TINY: Final = 1e-280
+"""A time value with a factor or product below it is built from logarithms: digits may have underflowed."""
 
 
 class Greeks(NamedTuple):
@@ -129,9 +131,15 @@ def _unit(contracts: _Contracts) -> tuple[Normalised, FloatArray]:
 
 
 def _price(contracts: _Contracts, unit: Normalised) -> FloatArray:
-    F, K = contracts.forward, contracts.strike
+    F, K, D = contracts.forward, contracts.strike, contracts.discount
     intrinsic = np.maximum(np.where(contracts.is_call, F - K, K - F), 0.0)
-    return contracts.discount * (intrinsic + np.minimum(F, K) * unit.price)
+    low = np.minimum(F, K)
+    undiscounted = low * unit.price
+    time_value = D * undiscounted
+    tiny = (unit.price < TINY) | (undiscounted < TINY)
+    if tiny.any():
+        time_value = np.where(tiny, np.exp(log_price(unit) + np.log(low) + np.log(D)), time_value)
+    return D * intrinsic + time_value
 
 
 def _finite(values: FloatArray, where: BoolArray) -> FloatArray:

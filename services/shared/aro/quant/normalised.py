@@ -36,12 +36,14 @@ from aro.quant.arrays import FloatArray
 SQRT_HALF: Final = 0.7071067811865476
 SQRT_HALF_PI: Final = 1.2533141373155003
 INV_SQRT_2_PI: Final = 0.3989422804014327
+LOG_SQRT_2_PI: Final = 0.9189385332046727
+LIMIT: Final = 1e10
 
-SERIES_MAX_S: Final = 0.25
-"""Below it the series needs 7 terms for full precision; above it the difference loses less than a digit."""
+SERIES_MAX_S: Final = 1.0
+"""Below it the series needs 11 terms for full precision; above it the difference loses less than a digit."""
 SERIES_MAX_K: Final = 1.0
 """Beyond it the difference loses no more than the rounding of k does, and the recurrence begins to."""
-SERIES_ORDER: Final = 13
+SERIES_ORDER: Final = 21
 
 
 class Normalised(NamedTuple):
@@ -55,9 +57,9 @@ class Normalised(NamedTuple):
     """n(d1) = ∂c/∂s."""
     d1: FloatArray
     ratio: FloatArray
-    """c / n(d1): finite and accurate where both underflow; NaN or inf where only d1 > 0 is of interest."""
+    """c / n(d1): accurate also where both underflow as s → 0."""
     co_ratio: FloatArray
-    """(1 - c) / n(d1), accurate for d1 > 0."""
+    """(1 - c) / n(d1): accurate also where both underflow as s → ∞."""
 
 
 def mills(z: FloatArray) -> FloatArray:
@@ -76,14 +78,15 @@ def log_moneyness(forward: FloatArray, strike: FloatArray) -> FloatArray:
 
 
 def normalised(k: FloatArray, s: FloatArray) -> Normalised:
-    """c(k, s) for k >= 0 and s >= 0 (s may be infinite); call it under `numpy.errstate` that ignores all."""
-    h = np.where(k > 0.0, -k / s, 0.0)
-    t = 0.5 * s
+    """c(k, s) for k >= 0 and s >= 0, infinite s included; call it under `numpy.errstate` that ignores all."""
+    # The limits keep 0·inf out; beyond them every term has long been 0 or 1.
+    h = np.where(k > 0.0, np.maximum(-k / s, -LIMIT), 0.0)
+    t = np.minimum(0.5 * s, LIMIT)
     d1 = h + t
     r1 = mills(np.abs(d1))
     r2 = mills(t - h)
     density = INV_SQRT_2_PI * np.exp(-0.5 * d1 * d1)
-    ratio = np.where((s < SERIES_MAX_S) & (k < SERIES_MAX_K), _series(h, t), r1 - r2)
+    ratio = np.where((s < SERIES_MAX_S) & (k < SERIES_MAX_K), _series(h, t, -0.5 * k), r1 - r2)
     co_ratio = r1 + r2
     upper = (d1 > 0.0) & (s >= SERIES_MAX_S)
     complement = density * co_ratio
@@ -94,13 +97,18 @@ def normalised(k: FloatArray, s: FloatArray) -> Normalised:
         density=density,
         d1=d1,
         ratio=np.where(upper, price / density, ratio),
-        co_ratio=co_ratio,
+        co_ratio=np.where(upper, co_ratio, (1.0 - price) / density),
     )
 
 
-def _series(h: FloatArray, t: FloatArray) -> FloatArray:
-    """R(-h-t) - R(-h+t) by its Taylor series in t: terms a_j = t^j/j!·I_j(h)."""
-    p = h * t
+def log_price(unit: Normalised) -> FloatArray:
+    """ln c, also where c underflows."""
+    result: FloatArray = np.log(unit.ratio) - 0.5 * unit.d1 * unit.d1 - LOG_SQRT_2_PI
+    return result
+
+
+def _series(h: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
+    """R(-h-t) - R(-h+t) by its Taylor series in t: terms a_j = t^j/j!·I_j(h), with p = h·t."""
     q = t * t
     previous = mills(-h)
     current = t * (1.0 + h * previous)

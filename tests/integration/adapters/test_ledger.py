@@ -6,7 +6,6 @@ from aro.adapters.dead_letters import KEPT_BYTES_OF_OVERSIZED, DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.contracts.codec import MAX_MESSAGE_BYTES
 from aro.contracts.names import GROUP_ENRICHERS, STREAM_CHAINS, STREAM_TICKS
-from aro.testing.eventually import eventually
 
 
 def filled(client: redis.Redis, count: int) -> tuple[Ledger, list[str]]:
@@ -53,13 +52,13 @@ def test_reclaim_counts_deliveries_and_forgiveness_resets_them(redis_client: red
     assert ledger.reclaim(STREAM_CHAINS, "b", min_idle_ms=60_000, count=10) == []
 
     def reclaimed() -> list[tuple[str, int]]:
-        claims = ledger.reclaim(STREAM_CHAINS, "b", min_idle_ms=1, count=10)
+        claims = ledger.reclaim(STREAM_CHAINS, "b", min_idle_ms=0, count=10)
         return [(claim.id, claim.deliveries) for claim in claims]
 
-    assert eventually(reclaimed, "idle entries") == [(ids[0], 2), (ids[1], 2)]
-    assert eventually(reclaimed, "idle entries") == [(ids[0], 3), (ids[1], 3)]
+    assert reclaimed() == [(ids[0], 2), (ids[1], 2)]
+    assert reclaimed() == [(ids[0], 3), (ids[1], 3)]
     ledger.forgive(STREAM_CHAINS, "b", [ids[1]])
-    assert eventually(reclaimed, "idle entries") == [(ids[0], 4), (ids[1], 2)]
+    assert reclaimed() == [(ids[0], 4), (ids[1], 2)]
 
 
 def test_dead_letters_are_kept_listed_retried_and_dropped(redis_client: redis.Redis) -> None:

@@ -7,32 +7,23 @@ many inserts per second as BSON arrays, and exact. Nobody outside this module se
 import sys
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from math import isnan, nan
 from typing import Any, Final
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import utc
-from aro.adapters.mongo import Document
-from aro.adapters.paging import Page, read_page
+from aro.adapters.mongo import Document, plain
+from aro.adapters.paging import ANY_SEQ, Page, read_page
 from aro.adapters.writes import ensure_ttl, insert_new, raise_unless_duplicates
 from aro.contracts.analytics import ChainMetrics, EnrichedChain, EnrichedQuotes
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_LATEST, COLLECTION_METRICS
 
 _TEXT_COLUMNS: Final = frozenset({"iv_status", "flags"})
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """How many chains were new, and how many were stored by an earlier delivery already."""
-
-    inserted: int
-    duplicates: int
 
 
 class ChainStore:
@@ -43,21 +34,24 @@ class ChainStore:
 
     def ensure(self, *, chain_hours: float, metrics_days: float) -> None:
         """Create indexes and retention. Safe to repeat, beside a live system too."""
-        by_time = [("product", ASCENDING), ("expiry", ASCENDING), ("source_at", DESCENDING)]
+        # The order of pages, so that MongoDB walks the index and sorts nothing.
+        by_time = [("product", ASCENDING), ("expiry", ASCENDING), ("source_at", DESCENDING), ("source_seq", DESCENDING)]
         for collection, seconds in ((self._chains, chain_hours * 3_600), (self._metrics, metrics_days * 86_400)):
             collection.create_index(by_time, name="product_expiry_time")
             ensure_ttl(collection, "source_at", round(seconds))
         ensure_ttl(self._latest, "source_at", round(metrics_days * 86_400))
 
-    def save(self, chains: Sequence[EnrichedChain], metrics: Sequence[ChainMetrics]) -> Stored:
-        """Store chains with their metrics; what is stored already is left as it is.
+    def save(self, chains: Sequence[EnrichedChain], metrics: Sequence[ChainMetrics]) -> int:
+        """Store chains with their metrics, leaving those stored already as they are; how many chains were new.
 
         Raises `MongoError` if anything else kept a document from being stored durably.
         """
+        if not chains:
+            return 0
         inserted = insert_new(self._chains, [_pack(chain) for chain in chains])
         insert_new(self._metrics, [_metrics_document(item) for item in metrics])
         self._advance_latest(chains)
-        return Stored(inserted, len(chains) - inserted)
+        return inserted
 
     def find(self, snapshot_id: str) -> EnrichedChain | None:
         document = self._chains.find_one({"_id": snapshot_id})
@@ -75,7 +69,7 @@ class ChainStore:
     def expiries(self, product: str) -> list[Document]:
         """``{expiry, expiry_ts, source_ts, source_seq}`` of each expiry that was ever stored, nearest first."""
         found = self._latest.find({"product": product}, {"_id": 0, "snapshot_id": 0, "source_at": 0})
-        return sorted(found, key=lambda document: str(document["expiry"]))
+        return sorted(map(plain, found), key=lambda document: str(document["expiry"]))
 
     def products(self) -> set[str]:
         """Products with at least one stored chain."""
@@ -86,7 +80,7 @@ class ChainStore:
     ) -> Page[EnrichedChain]:
         """Chains with start ≤ source_ts ≤ end, oldest first."""
         return read_page(
-            lambda a, b: [_unpack(doc) for doc in _window(self._chains, product, expiry, a, b)],
+            lambda *span: [_unpack(doc) for doc in _window(self._chains, product, expiry, *span)],
             lambda chain: (chain.source_ts, chain.source_seq),
             start_ms=start_ms,
             end_ms=end_ms,
@@ -99,7 +93,7 @@ class ChainStore:
     ) -> Page[ChainMetrics]:
         """Metrics with start ≤ source_ts ≤ end, oldest first."""
         return read_page(
-            lambda a, b: [_metrics_message(doc) for doc in _window(self._metrics, product, expiry, a, b)],
+            lambda *span: [_metrics_message(doc) for doc in _window(self._metrics, product, expiry, *span)],
             lambda item: (item.source_ts, item.source_seq),
             start_ms=start_ms,
             end_ms=end_ms,
@@ -136,13 +130,17 @@ class ChainStore:
             raise_unless_duplicates(error)
 
 
-def _window(collection: Any, product: str, expiry: str, start_ms: int, stop_ms: int) -> list[Document]:
-    query = {
+def _window(
+    collection: Collection[Document], product: str, expiry: str, start_ms: int, stop_ms: int, after_seq: int, count: int
+) -> list[Document]:
+    query: Document = {
         "product": product,
         "expiry": expiry,
         "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)},
     }
-    return list(collection.find(query).sort([("source_at", ASCENDING), ("source_seq", ASCENDING)]))
+    if after_seq != ANY_SEQ:
+        query["source_seq"] = {"$gt": after_seq}
+    return list(collection.find(query).sort([("source_at", ASCENDING), ("source_seq", ASCENDING)]).limit(count))
 
 
 # --- packing -------------------------------------------------------------------------------
@@ -168,6 +166,7 @@ def _pack_side(quotes: EnrichedQuotes) -> Document:
 
 
 def _unpack(document: Document) -> EnrichedChain:
+    document = plain(document)
     fields = {name: document[name] for name in EnrichedChain.__struct_fields__ if name in document}
     fields["id"] = document["_id"]
     fields["strikes"] = _numbers(document["strikes"])
@@ -207,6 +206,7 @@ def _metrics_document(metrics: ChainMetrics) -> Document:
 
 
 def _metrics_message(document: Document) -> ChainMetrics:
-    source_at: datetime = document.pop("source_at")
-    assert source_at.tzinfo is not None
-    return ChainMetrics(**{**document, "id": document.pop("_id")})
+    fields = plain(document)
+    fields["id"] = fields.pop("_id")
+    del fields["source_at"]
+    return ChainMetrics(**fields)

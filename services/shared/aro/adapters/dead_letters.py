@@ -1,14 +1,14 @@
 """Dead letters: entries that must not or cannot be processed, kept with the reason, never dropped silently."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
 
 from aro.contracts.codec import MAX_MESSAGE_BYTES
-from aro.contracts.names import FIELD_MESSAGE, GROUP_ENRICHERS, STREAM_DEAD
+from aro.contracts.names import FIELD_MESSAGE, GROUP_ENRICHERS, KEY_ENRICH_ERRORS, STREAM_DEAD
 from aro.contracts.problems import InvalidRequest, NotFound
 
 MAX_DEAD_LETTERS: Final = 10_000
@@ -52,7 +52,20 @@ class DeadLetters:
         pipe = self._redis.pipeline(transaction=True)
         pipe.xadd(STREAM_DEAD, fields, maxlen=MAX_DEAD_LETTERS, approximate=True)
         pipe.xack(stream, GROUP_ENRICHERS, entry_id)
+        pipe.hdel(KEY_ENRICH_ERRORS, f"{stream}|{entry_id}")
         pipe.execute()
+
+    def note_error(self, stream: str, entry_id: str, error: str) -> None:
+        """Remember why a delivery failed, for the day the entry is given up."""
+        self._redis.hset(KEY_ENRICH_ERRORS, f"{stream}|{entry_id}", error[:1_000])
+
+    def forget_errors(self, stream: str, entry_ids: Sequence[str]) -> None:
+        if entry_ids:
+            self._redis.hdel(KEY_ENRICH_ERRORS, *(f"{stream}|{entry_id}" for entry_id in entry_ids))
+
+    def last_error(self, stream: str, entry_id: str) -> str | None:
+        noted = self._redis.hget(KEY_ENRICH_ERRORS, f"{stream}|{entry_id}")
+        return noted.decode(errors="replace") if noted else None
 
     def count(self) -> int:
         return int(self._redis.xlen(STREAM_DEAD))

@@ -55,11 +55,11 @@ class Ledger:
         return {stream.decode(): [entry_id.decode() for entry_id, _ in _flat(entries)] for stream, entries in pairs}
 
     def fetch(self, stream: str, ids: Sequence[str]) -> list[bytes | None]:
-        """Messages in the order of `ids`; None where the entry is gone or has no message field."""
+        """Messages in the order of `ids`; None where the entry is gone, empty where it has no message field."""
         pipe = self._redis.pipeline(transaction=False)
         for entry_id in ids:
             pipe.xrange(stream, entry_id, entry_id)
-        return [found[0][1].get(_FIELD) if found else None for found in pipe.execute()]
+        return [found[0][1].get(_FIELD, b"") if found else None for found in pipe.execute()]
 
     def ack(self, stream: str, ids: Sequence[str]) -> None:
         if ids:

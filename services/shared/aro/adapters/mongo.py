@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import pymongo
+from bson.int64 import Int64
 from pymongo import MongoClient, WriteConcern
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -13,6 +15,11 @@ DURABLE: Final = WriteConcern(w="majority", j=True, wtimeout=5_000)
 """What is acknowledged survives kill -9; w:1 lost 1–19 of 5,000 acknowledged inserts when measured."""
 
 DUPLICATE_KEY: Final = 11000
+
+PING_SECONDS: Final = 1.0
+
+deadline = pymongo.timeout
+"""``with deadline(seconds):`` bounds everything asked inside, server selection included; the shorter one wins."""
 
 
 def connect(url: str, database: str, *, timeout: float = 5.0, selection_timeout: float = 3.0) -> Database[Document]:
@@ -30,7 +37,13 @@ def connect(url: str, database: str, *, timeout: float = 5.0, selection_timeout:
 
 
 def ping(database: Database[Document]) -> None:
-    database.client.admin.command("ping")
+    with deadline(PING_SECONDS):
+        database.client.admin.command("ping")
+
+
+def plain(document: Document) -> Document:
+    """The top level of a document with its 64-bit integers as Python's own, which encoders know."""
+    return {key: int(value) if type(value) is Int64 else value for key, value in document.items()}
 
 
 def is_duplicate_id(write_error: Document) -> bool:

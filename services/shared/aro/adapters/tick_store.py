@@ -8,8 +8,8 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from aro.adapters.clock import utc
-from aro.adapters.mongo import Document
-from aro.adapters.paging import Page, read_page
+from aro.adapters.mongo import Document, plain
+from aro.adapters.paging import ANY_SEQ, Page, read_page
 from aro.adapters.writes import ensure_ttl, insert_new
 from aro.contracts.analytics import EnrichedTick
 from aro.contracts.names import COLLECTION_TICKS
@@ -21,7 +21,8 @@ class TickStore:
 
     def ensure(self, *, days: float) -> None:
         """Create index and retention. Safe to repeat."""
-        self._ticks.create_index([("product", ASCENDING), ("source_at", DESCENDING)], name="product_time")
+        by_time = [("product", ASCENDING), ("source_at", DESCENDING), ("source_seq", DESCENDING)]
+        self._ticks.create_index(by_time, name="product_time")
         ensure_ttl(self._ticks, "source_at", round(days * 86_400))
 
     def save(self, ticks: Sequence[EnrichedTick]) -> int:
@@ -31,10 +32,12 @@ class TickStore:
     def ticks(self, product: str, *, start_ms: int, end_ms: int, limit: int, cursor: str | None) -> Page[EnrichedTick]:
         """Ticks with start ≤ source_ts ≤ end, oldest first."""
 
-        def fetch(a: int, b: int) -> list[EnrichedTick]:
+        def fetch(a: int, b: int, after_seq: int, count: int) -> list[EnrichedTick]:
             query: dict[str, Any] = {"product": product, "source_at": {"$gte": utc(a), "$lt": utc(b)}}
+            if after_seq != ANY_SEQ:
+                query["source_seq"] = {"$gt": after_seq}
             order = [("source_at", ASCENDING), ("source_seq", ASCENDING)]
-            return [_message(document) for document in self._ticks.find(query).sort(order)]
+            return [_message(document) for document in self._ticks.find(query).sort(order).limit(count)]
 
         return read_page(
             fetch,
@@ -54,5 +57,7 @@ def _document(tick: EnrichedTick) -> Document:
 
 
 def _message(document: Document) -> EnrichedTick:
-    del document["source_at"]
-    return EnrichedTick(**{**document, "id": document.pop("_id")})
+    fields = plain(document)
+    fields["id"] = fields.pop("_id")
+    del fields["source_at"]
+    return EnrichedTick(**fields)

@@ -3,6 +3,7 @@
 The algorithm and the type are fixed here and never read from a token's header (RFC 8725 §3.1, §3.11).
 """
 
+import math
 import re
 import secrets
 import threading
@@ -102,7 +103,7 @@ class TokenVerifier:
             if len(token) > MAX_TOKEN_CHARS:
                 raise NotAuthenticated("the access token is too long")
             header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):  # the latter: a header of a thousand nested brackets
             raise NotAuthenticated("the access token is not a JWT") from None
         kid = header.get("kid")
         if header.get("typ") != TOKEN_TYPE or not isinstance(kid, str) or not _KID.fullmatch(kid):
@@ -132,6 +133,7 @@ class JwksKeys:
     CACHE_SECONDS: Final = 3_600.0
     UNKNOWN_KID_SECONDS: Final = 60.0
     RETRY_SECONDS: Final = 1.0
+    STALE_RETRY_SECONDS: Final = 10.0
 
     def __init__(self, url: str, *, clock: Clock, timeout: float = 1.0) -> None:
         self._url = url
@@ -143,20 +145,28 @@ class JwksKeys:
         self._lock = threading.Lock()
 
     def find(self, kid: str) -> Ed25519PublicKey | None:
-        with self._lock:
-            if self._is_due(kid):
-                self._refresh()
-            if not self._keys:
-                raise ServiceUnavailable("token keys cannot be fetched from the auth service yet")
-            return self._keys.get(kid)
+        # One thread fetches at a time. Whoever can go on with a key at hand does not wait for it.
+        if self._is_due(kid) and self._lock.acquire(blocking=kid not in self._keys):
+            try:
+                if self._is_due(kid):
+                    self._refresh()
+            finally:
+                self._lock.release()
+        if not self._keys:
+            raise ServiceUnavailable("token keys cannot be fetched from the auth service yet")
+        return self._keys.get(kid)
 
     def _is_due(self, kid: str) -> bool:
-        now = self._clock.monotonic()
-        if self._tried_at is not None and now - self._tried_at < self.RETRY_SECONDS:
-            return False
-        if self._fetched_at is None or now - self._fetched_at > self.CACHE_SECONDS:
-            return True
-        return kid not in self._keys and now - self._fetched_at > self.UNKNOWN_KID_SECONDS
+        if self._fetched_at is None:
+            return self._idle() > self.RETRY_SECONDS
+        if self._clock.monotonic() - self._fetched_at > self.CACHE_SECONDS:
+            return self._idle() > self.STALE_RETRY_SECONDS
+        # Failed tries count too: invented kids must not become a stream of requests to an auth that is away.
+        return kid not in self._keys and self._idle() > self.UNKNOWN_KID_SECONDS
+
+    def _idle(self) -> float:
+        """Seconds since the last try."""
+        return math.inf if self._tried_at is None else self._clock.monotonic() - self._tried_at
 
     def _refresh(self) -> None:
         self._tried_at = self._clock.monotonic()

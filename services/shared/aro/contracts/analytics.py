@@ -3,11 +3,18 @@
 ``null`` means "not computable", never 0. ``*_ts`` are UTC epoch milliseconds, their ``*_time`` twins ISO 8601.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 Column = list[float | None]
+DECIMALS: Final = {
+    **dict.fromkeys(("iv", "bid_iv", "ask_iv", "delta", "vega", "theta", "rho", "years", "carry", "ratio"), 6),
+    "gamma": 9,
+    "price": 4,
+}
+"""Decimal places that are published. A tick of price moves an IV far more than the last of its places."""
+
 ForwardSource = Literal["parity", "future", "carry"]
 IvStatus = Literal["ok", "no_price", "below_intrinsic", "above_maximum", "expired"]
 

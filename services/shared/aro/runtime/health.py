@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from aro.contracts.problems import ServiceUnavailable
+
 Check = Callable[[], None]
 """Returns when the dependency works, raises when it does not; bounded to about a second by its own timeout."""
 
@@ -33,6 +35,11 @@ class Health:
             if self._cached is None or now - self._cached[0] > CACHE_SECONDS:
                 self._cached = (now, *_run(self.ready))
             return self._cached[1], self._cached[2]
+
+    def require_ready(self) -> None:
+        """Raise `ServiceUnavailable` at once instead of letting every request wait for a server that is away."""
+        if not self.readiness()[0]:
+            raise ServiceUnavailable("a server that this answer needs is away; try again in a moment")
 
 
 def _run(checks: Mapping[str, Check]) -> tuple[bool, dict[str, str]]:

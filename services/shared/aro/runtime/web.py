@@ -23,6 +23,8 @@ log = get_logger(__name__)
 
 MAX_BODY_BYTES: Final = 64 * 1024
 PROBLEM_JSON: Final = "application/problem+json"
+OPERATIONS_ROUTES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.|:-]{8,80}")
 
 http_seconds = histogram(
@@ -59,15 +61,13 @@ def create_app(service: str, *, health: Health, verifier: TokenVerifier | None) 
 
     @app.after_request
     def close_request(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule else "unmatched"
-        seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        http_seconds.labels(service, request.method, route, response.status_code).observe(seconds)
+        _record(service, response)
         response.headers["X-Request-ID"] = g.get("request_id", "")
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    app.register_error_handler(AroError, _answer_problem)
+    app.register_error_handler(AroError, answer_problem)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_crash)
     _add_operations(app, health)
@@ -102,17 +102,35 @@ def problem_response(status: int, code: str, title: str, detail: str, errors: di
     return Response(msgspec.json.encode(body), status=status, mimetype=PROBLEM_JSON)
 
 
-def _is_public(app: Flask, endpoint: str) -> bool:
-    return getattr(app.view_functions[endpoint], "is_public", False)
-
-
-def _answer_problem(error: AroError) -> Response:
+def answer_problem(error: AroError) -> Response:
     response = problem_response(error.status, error.code, error.title, error.detail, error.errors)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = f'Bearer error="{error.code}"'
     if isinstance(error, RateLimited):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _record(service: str, response: Response) -> None:
+    """One observation and one log line per request."""
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    # A client may invent methods; metrics must not grow a series for each.
+    method = request.method if request.method in _METHODS else "other"
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    http_seconds.labels(service, method, route, response.status_code).observe(seconds)
+    # Probes every second would drown what matters.
+    write = log.debug if route in OPERATIONS_ROUTES else log.info
+    fields = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": response.status_code,
+        "duration_ms": round(seconds * 1000, 2),
+    }
+    write("request", **fields)
+
+
+def _is_public(app: Flask, endpoint: str) -> bool:
+    return getattr(app.view_functions[endpoint], "is_public", False)
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -1,0 +1,58 @@
+"""Blueprints whose arguments are checked by marshmallow schemas; what does not fit is a 422 that names the fields."""
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
+
+import flask
+import msgspec
+from flask_smorest import Blueprint as SmorestBlueprint  # type: ignore[import-untyped]
+from marshmallow import RAISE, Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from aro.contracts.problems import InvalidRequest
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_WHOLE: Final = "_schema"
+"""Marshmallow's name for what is wrong with no single field."""
+
+
+class _Parser(FlaskParser):
+    # A misspelt parameter that is ignored gives a plausible answer to another question.
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE, "json": RAISE}  # noqa: RUF012
+
+    def load_json(self, req: flask.Request, *_: Any) -> Any:
+        if not req.is_json:
+            raise UnsupportedMediaType
+        try:
+            # Stricter than the standard library: no lone surrogates, no NaN, and no recursion error gets out.
+            return msgspec.json.decode(req.get_data())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise BadRequest from None
+
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
+        by_location: dict[str, dict[str, Any]] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        location, messages = next(iter(by_location.items()))
+        whole = "body" if location == "json" else location
+        errors = {whole if field == _WHOLE else field: reasons for field, reasons in messages.items()}
+        raise InvalidRequest(f"not valid: {', '.join(sorted(errors))}", errors=errors)
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]
+    """flask-smorest's, with our errors and with types. Its views return finished responses."""
+
+    ARGUMENTS_PARSER = _Parser()
+
+    def get(self, rule: str, **options: Any) -> Callable[[View], View]:
+        decorator: Callable[[View], View] = super().get(rule, **options)
+        return decorator
+
+    def post(self, rule: str, **options: Any) -> Callable[[View], View]:
+        decorator: Callable[[View], View] = super().post(rule, **options)
+        return decorator
+
+    def arguments(self, schema: type[Schema], *, location: str = "json", **options: Any) -> Callable[[View], View]:
+        """Call the view with what `schema` made of the query string or JSON body, as its next argument."""
+        decorator: Callable[[View], View] = super().arguments(schema, location=location, **options)
+        return decorator

@@ -1,0 +1,111 @@
+"""The whole platform as child processes on free ports, with a watchdog in the place of supervisor."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import requests
+
+from aro.adapters.embedded import LOOPBACK
+from aro.testing.eventually import eventually
+from aro.testing.servers import MongoServer, Process, RedisServer, free_port
+
+SERVICES: Final = ("auth", "storage", "gateway", "consume", "work", "beat", "feed")
+_MODULES: Final = {
+    "auth": ("auth_service",),
+    "storage": ("storage_service",),
+    "gateway": ("socket_gateway",),
+    "consume": ("worker_enricher", "consume"),
+    "work": ("worker_enricher", "work"),
+    "beat": ("worker_enricher", "beat"),
+    "feed": ("feed_generator",),
+}
+_HTTP: Final = frozenset({"auth", "storage", "gateway"})
+
+
+class Platform:
+    """Start it, ask for `url` of a service, kill any of `processes`; what dies is started again."""
+
+    def __init__(self, directory: Path, *, feed_arguments: Sequence[str] = (), environ: Mapping[str, str] = {}) -> None:
+        self.directory = directory
+        self.redis = RedisServer(directory / "redis")
+        self.mongo = MongoServer(directory / "mongo")
+        self.ports = {name: free_port() for name in SERVICES}
+        self._feed_arguments = list(feed_arguments)
+        self._environ = dict(environ)
+        self.processes: dict[str, Process] = {"redis": self.redis, "mongo": self.mongo}
+        self._stop = threading.Event()
+        self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._guarded: set[str] = set()
+        self._lock = threading.Lock()
+
+    def start(self, services: Iterable[str] = SERVICES) -> None:
+        self.redis.start()
+        self.mongo.start()
+        for name in services:
+            process = Process(self._command(name), self.directory / f"{name}.log", environ=self._environment(name))
+            self.processes[name] = process
+            process.start()
+        self._guarded = set(self.processes)
+        self._watchdog.start()
+        for name in services:
+            eventually(partial(self.is_healthy, name), f"{name} to be healthy", seconds=30)
+
+    def stop(self) -> None:
+        """kill -9 of everything that is left; tests of orderly shutdown stop the processes themselves."""
+        self._stop.set()
+        if self._watchdog.is_alive():
+            self._watchdog.join()
+        for process in reversed(self.processes.values()):
+            process.kill()
+
+    def url(self, name: str) -> str:
+        return f"http://{LOOPBACK}:{self.ports[name]}"
+
+    def is_healthy(self, name: str) -> bool:
+        """Whether /readyz of a service answers 200."""
+        try:
+            return requests.get(f"{self.url(name)}/readyz", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def unguard(self, name: str) -> None:
+        """From now on nobody starts `name` again."""
+        with self._lock:
+            self._guarded.discard(name)
+
+    def guard(self, name: str) -> None:
+        with self._lock:
+            self._guarded.add(name)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.2):
+            with self._lock:
+                for name in self._guarded:
+                    process = self.processes[name]
+                    if not process.is_running:
+                        process.kill()  # whatever its session left behind
+                        Process.start(process)
+
+    def _command(self, name: str) -> list[str]:
+        arguments = self._feed_arguments if name == "feed" else []
+        return [sys.executable, "-m", *_MODULES[name], *arguments]
+
+    def _environment(self, name: str) -> dict[str, str]:
+        port = "ARO_PORT" if name in _HTTP else "ARO_OPERATIONS_PORT"
+        return {
+            **{key: value for key, value in os.environ.items() if not key.startswith("ARO_")},
+            "ARO_REDIS_URL": self.redis.url,
+            "ARO_BROKER_URL": self.redis.broker_url,
+            "ARO_MONGO_URL": self.mongo.url,
+            "ARO_MONGO_DATABASE": "aro_platform_test",
+            "ARO_JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
+            "ARO_AUTH_KEY_DIR": str(self.directory / "keys"),
+            "ARO_LOG_LEVEL": "INFO",
+            port: str(self.ports[name]),
+            **self._environ,
+        }

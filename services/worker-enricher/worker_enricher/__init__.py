@@ -1,0 +1,1 @@
+"""worker-enricher: roles ``consume``, ``work`` and ``beat`` from one package; `pipeline` is pure."""

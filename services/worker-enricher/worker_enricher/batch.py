@@ -1,0 +1,228 @@
+"""One task's work: decode ▸ enrich ▸ store ▸ publish ▸ acknowledge, in this order and safe to repeat."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from pymongo.errors import BulkWriteError
+
+from aro.adapters.clock import Clock
+from aro.adapters.dead_letters import DeadLetters
+from aro.adapters.ledger import Ledger
+from aro.adapters.live import Publication, Published
+from aro.adapters.mongo import MongoError
+from aro.contracts.analytics import ChainMetrics, EnrichedChain, EnrichedTick
+from aro.contracts.codec import decode_chain, decode_tick, encode_json
+from aro.contracts.market import ChainSnapshot, UnderlyingTick
+from aro.contracts.names import (
+    STREAM_CHAINS,
+    STREAM_TICKS,
+    chain_channel,
+    metrics_channel,
+    ticks_channel,
+)
+from aro.contracts.problems import MessageRejected
+from aro.quant.columns import check_tick
+from aro.runtime.logs import get_logger
+from worker_enricher import metrics
+from worker_enricher.pipeline import SoundChain, enrich_chains, enrich_tick, sound_chain
+
+log = get_logger(__name__)
+
+STORE_PAUSE_SECONDS: Final = 2.0
+"""After MongoDB failed, batches go live without waiting for it this long; the ledger keeps them owed."""
+
+M = TypeVar("M")
+
+
+class Chains(Protocol):
+    def save(self, chains: Sequence[EnrichedChain], metrics: Sequence[ChainMetrics]) -> int: ...
+
+
+class Ticks(Protocol):
+    def save(self, ticks: Sequence[EnrichedTick]) -> int: ...
+
+
+class Publisher(Protocol):
+    def publish(self, publications: Sequence[Publication]) -> list[Published]: ...
+
+
+@dataclass
+class _Work:
+    """What one task has in hand. `chain_ids` and `tick_ids` are the ledger entries behind the messages."""
+
+    chain_ids: list[str] = field(default_factory=list)
+    chains: list[SoundChain] = field(default_factory=list)
+    tick_ids: list[str] = field(default_factory=list)
+    ticks: list[UnderlyingTick] = field(default_factory=list)
+
+
+class BatchProcessor:
+    def __init__(
+        self,
+        ledger: Ledger,
+        dead: DeadLetters,
+        chains: Chains,
+        ticks: Ticks,
+        publisher: Publisher,
+        clock: Clock,
+        *,
+        consumer: str,
+    ) -> None:
+        self._ledger = ledger
+        self._dead = dead
+        self._chains = chains
+        self._ticks = ticks
+        self._publisher = publisher
+        self._clock = clock
+        self._consumer = consumer
+        self._store_paused_until = 0.0
+
+    def process(self, batch: Mapping[str, Sequence[str]]) -> None:
+        """Raises what Redis raises; entries then stay owed and come again."""
+        work = self._decode(batch)
+        with _timed("compute"):
+            ticks = [enrich_tick(tick) for tick in work.ticks]
+            chains, failed = self._enrich(work)
+        outcome = self._store(chains, ticks)
+        self._publish(chains, ticks)
+        done = {
+            STREAM_CHAINS: [entry for entry in work.chain_ids if entry not in failed],
+            STREAM_TICKS: work.tick_ids,
+        }
+        for stream, ids in done.items():
+            self._settle(stream, ids, outcome)
+        self._measure(chains, ticks)
+
+    # --- decode ----------------------------------------------------------------------------
+
+    def _decode(self, batch: Mapping[str, Sequence[str]]) -> _Work:
+        work = _Work()
+        with _timed("decode"):
+            for entry, snapshot in self._sound(STREAM_CHAINS, batch, _sound_chain):
+                work.chain_ids.append(entry)
+                work.chains.append(snapshot)
+            for entry, tick in self._sound(STREAM_TICKS, batch, _sound_tick):
+                work.tick_ids.append(entry)
+                work.ticks.append(tick)
+        return work
+
+    def _sound(
+        self, stream: str, batch: Mapping[str, Sequence[str]], read: Callable[[bytes], M]
+    ) -> Iterator[tuple[str, M]]:
+        ids = batch.get(stream, ())
+        for entry, message in zip(ids, self._ledger.fetch(stream, ids), strict=True):
+            if message is None:  # acknowledged by an earlier delivery and trimmed, or lost with Redis' data
+                metrics.duplicates.labels("ledger").inc()
+                continue
+            try:
+                yield entry, read(message)
+            except MessageRejected as error:
+                self._dead.bury(stream, entry, message, reason=error.reason, error=error.detail)
+                metrics.dead_letters.labels(error.reason).inc()
+                log.warning("dead letter", stream=stream, entry=entry, reason=error.reason, detail=error.detail)
+
+    # --- enrich ----------------------------------------------------------------------------
+
+    def _enrich(self, work: _Work) -> tuple[list[tuple[EnrichedChain, ChainMetrics]], set[str]]:
+        """All chains in one solve; if that fails, one by one, so that only the culprit stays owed."""
+        now = self._clock.now_ms()
+        try:
+            return enrich_chains(work.chains, computed_ts=now), set()
+        except Exception as error:
+            log.error("batch failed; trying its chains one by one", exc_info=error)
+        enriched: list[tuple[EnrichedChain, ChainMetrics]] = []
+        failed: set[str] = set()
+        for entry, chain in zip(work.chain_ids, work.chains, strict=True):
+            try:
+                enriched.extend(enrich_chains([chain], computed_ts=now))
+            except Exception as error:
+                failed.add(entry)
+                metrics.enrich_failures.labels("enrich").inc()
+                self._dead.note_error(STREAM_CHAINS, entry, f"{type(error).__name__}: {error}")
+                log.error("chain failed", exc_info=error, **{"trace.id": chain.id})
+        return enriched, failed
+
+    # --- store and publish -----------------------------------------------------------------
+
+    def _store(self, chains: Sequence[tuple[EnrichedChain, ChainMetrics]], ticks: Sequence[EnrichedTick]) -> "_Outcome":
+        """Whether everything is durably stored. The live path does not wait for a MongoDB that is away."""
+        if not chains and not ticks:
+            return _Outcome(stored=True)
+        if self._clock.monotonic() < self._store_paused_until:
+            return _Outcome(stored=False)
+        try:
+            with _timed("store"):
+                fresh = self._chains.save([chain for chain, _ in chains], [item for _, item in chains])
+                fresh += self._ticks.save(ticks)
+        except BulkWriteError as error:  # MongoDB is there and refuses a document
+            detail = str((error.details or {}).get("writeErrors", error))[:500]
+            log.error("mongodb refused documents", detail=detail)
+            metrics.store_failures.inc()
+            return _Outcome(stored=False, error=f"MongoDB refused a document of its batch: {detail}")
+        except MongoError as error:
+            self._store_paused_until = self._clock.monotonic() + STORE_PAUSE_SECONDS
+            log.warning("mongodb is away; batch stays owed", reason=type(error).__name__)
+            metrics.store_failures.inc()
+            return _Outcome(stored=False)
+        metrics.duplicates.labels("store").inc(len(chains) + len(ticks) - fresh)
+        return _Outcome(stored=True)
+
+    def _publish(self, chains: Sequence[tuple[EnrichedChain, ChainMetrics]], ticks: Sequence[EnrichedTick]) -> None:
+        publications = [Publication(ticks_channel(tick.product), tick.source_seq, encode_json(tick)) for tick in ticks]
+        for chain, item in chains:
+            where = (chain.product, chain.expiry)
+            publications.append(Publication(metrics_channel(*where), chain.source_seq, encode_json(item)))
+            publications.append(Publication(chain_channel(*where), chain.source_seq, encode_json(chain)))
+        with _timed("publish"):
+            published = self._publisher.publish(publications)
+        metrics.duplicates.labels("publish").inc(sum(not item.accepted for item in published))
+
+    def _settle(self, stream: str, ids: Sequence[str], outcome: "_Outcome") -> None:
+        if outcome.stored:
+            self._ledger.ack(stream, ids)
+            return
+        if outcome.error is None:
+            # Not the entries' fault: this delivery does not count towards giving them up.
+            self._ledger.forgive(stream, self._consumer, ids)
+            return
+        for entry in ids:
+            self._dead.note_error(stream, entry, outcome.error)
+
+    def _measure(self, chains: Sequence[tuple[EnrichedChain, ChainMetrics]], ticks: Sequence[EnrichedTick]) -> None:
+        for chain, _ in chains:
+            metrics.chains_processed.labels(chain.product).inc()
+            metrics.stage_seconds.labels("wait").observe(max(0, chain.computed_ts - chain.source_ts) / 1000)
+            log.debug("published", **{"trace.id": chain.id})
+        for tick in ticks:
+            metrics.ticks_processed.labels(tick.product).inc()
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """`error` set: MongoDB is there and refused; not set and not stored: it is away."""
+
+    stored: bool
+    error: str | None = None
+
+
+def _sound_chain(message: bytes) -> SoundChain:
+    snapshot: ChainSnapshot = decode_chain(message)
+    return sound_chain(snapshot)
+
+
+def _sound_tick(message: bytes) -> UnderlyingTick:
+    tick = decode_tick(message)
+    check_tick(tick)
+    return tick
+
+
+@contextmanager
+def _timed(stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        metrics.stage_seconds.labels(stage).observe(time.perf_counter() - started)

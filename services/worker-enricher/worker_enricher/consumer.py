@@ -1,0 +1,181 @@
+"""Role ``consume``: hands ledger entries to Celery in batches, and takes back what was not acknowledged."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import redis
+from kombu.exceptions import OperationalError
+
+from aro.adapters.clock import Clock
+from aro.adapters.dead_letters import DeadLetters
+from aro.adapters.ledger import Claimed, Ledger
+from aro.adapters.redis_client import ConnectionLost
+from aro.contracts.names import LEDGER_STREAMS
+from aro.runtime.logs import get_logger
+from worker_enricher import metrics
+
+log = get_logger(__name__)
+
+MAX_DELIVERIES: Final = 5
+ALONE_FROM_DELIVERY: Final = 3
+"""From this delivery on an entry travels alone, so that one that kills its worker takes no others along."""
+MAX_QUEUED_TASKS: Final = 8
+"""More would only age in Celery: what waits, waits in the ledger, where its age is seen."""
+QUIET_MS: Final = 3
+"""A pause this long ends a burst of the feed, and with it the batch."""
+MAINTENANCE_SECONDS: Final = 1.0
+BACK_OFF_SECONDS: Final = 0.25
+IDLE_BLOCK_MS: Final = 500
+
+Batch = Mapping[str, list[str]]
+"""Stream → entry ids."""
+
+
+class Dispatch(Protocol):
+    """Where batches go: the Celery queue."""
+
+    def send(self, batch: Batch) -> None: ...
+
+    def queued(self) -> int:
+        """Tasks that no worker has taken yet."""
+
+
+class Consumer:
+    def __init__(
+        self,
+        ledger: Ledger,
+        dead: DeadLetters,
+        dispatch: Dispatch,
+        clock: Clock,
+        *,
+        name: str,
+        batch_size: int,
+        batch_ms: int,
+        reclaim_idle_ms: int,
+    ) -> None:
+        self._ledger = ledger
+        self._dead = dead
+        self._dispatch = dispatch
+        self._clock = clock
+        self._name = name
+        self._batch_size = batch_size
+        self._batch_ms = batch_ms
+        self._reclaim_idle_ms = reclaim_idle_ms
+        self._maintained_at = -MAINTENANCE_SECONDS
+        self._unsent: Batch = {}
+        self.last_turn: float = clock.monotonic()
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until `stop`; a server that is away is waited for, never more than a moment at a time."""
+        while not stop.is_set():
+            try:
+                self.turn(stop)
+            except (*ConnectionLost, OperationalError) as error:
+                log.warning("waiting for redis", reason=type(error).__name__)
+                stop.wait(BACK_OFF_SECONDS)
+            except redis.ResponseError as error:
+                self._recover(error)
+                stop.wait(BACK_OFF_SECONDS)
+
+    def turn(self, stop: threading.Event) -> None:
+        """One batch or one moment of waiting, and once a second the upkeep."""
+        self.last_turn = self._clock.monotonic()
+        if self._unsent:
+            self._send_unsent()
+        if self.last_turn - self._maintained_at >= MAINTENANCE_SECONDS:
+            self.maintain()
+            self._maintained_at = self.last_turn
+        if self._dispatch.queued() >= MAX_QUEUED_TASKS:
+            stop.wait(0.01)
+            return
+        self._unsent = self._collect()
+        self._send_unsent()
+
+    def maintain(self) -> None:
+        """Send again what was lost on the way, bury what was delivered too often, trim, and measure."""
+        queued = self._dispatch.queued()
+        metrics.queue_length.labels("enrich").set(queued)
+        for stream in LEDGER_STREAMS:
+            # While tasks wait in the queue, old entries may just be waiting with them.
+            if queued == 0:
+                self._reclaim(stream)
+            self._ledger.trim(stream)
+            metrics.stream_lag.labels(stream).set(self._ledger.lag(stream))
+            metrics.stream_pending.labels(stream).set(self._ledger.pending(stream))
+
+    def _collect(self) -> Batch:
+        """Up to `batch_size` new entries; waits for more only while a burst lasts, and at most `batch_ms`."""
+        batch: dict[str, list[str]] = {}
+        size, block_ms, deadline = 0, IDLE_BLOCK_MS, 0.0
+        while size < self._batch_size:
+            found = self._ledger.read_new(self._name, count=self._batch_size - size, block_ms=block_ms)
+            if not found:
+                break
+            now = self._clock.monotonic()
+            deadline = deadline or now + self._batch_ms / 1000
+            for stream, ids in found.items():
+                batch.setdefault(stream, []).extend(ids)
+                size += len(ids)
+                # Kept at once: if the next read fails, these are still sent.
+                self._unsent = batch
+            if now >= deadline:
+                break
+            block_ms = QUIET_MS
+        return batch
+
+    def _send_unsent(self) -> None:
+        if self._unsent:
+            self._dispatch.send(self._unsent)
+            for stream, ids in self._unsent.items():
+                metrics.entries_dispatched.labels(stream).inc(len(ids))
+            metrics.batch_entries.observe(sum(len(ids) for ids in self._unsent.values()))
+        self._unsent = {}
+
+    def _reclaim(self, stream: str) -> None:
+        claims = self._ledger.reclaim(
+            stream, self._name, min_idle_ms=self._reclaim_idle_ms, count=self._batch_size * MAX_QUEUED_TASKS // 2
+        )
+        together: list[str] = []
+        for claim in claims:
+            if claim.deliveries > MAX_DELIVERIES:
+                self._bury(stream, claim)
+            elif claim.deliveries >= ALONE_FROM_DELIVERY:
+                self._dispatch.send({stream: [claim.id]})
+            else:
+                together.append(claim.id)
+        for start in range(0, len(together), self._batch_size):
+            self._dispatch.send({stream: together[start : start + self._batch_size]})
+        if claims:
+            metrics.redelivered.labels(stream).inc(len(claims))
+            log.warning("entries sent again", stream=stream, entries=len(claims))
+
+    def _bury(self, stream: str, claim: Claimed) -> None:
+        [message] = self._ledger.fetch(stream, [claim.id])
+        error = self._dead.last_error(stream, claim.id) or "its worker died or hung each time"
+        detail = f"given up after {MAX_DELIVERIES} deliveries: {error}"
+        self._dead.bury(stream, claim.id, message, reason="delivery_limit", error=detail)
+        metrics.dead_letters.labels("delivery_limit").inc()
+        log.error("dead letter", stream=stream, entry=claim.id, reason="delivery_limit", detail=detail)
+
+    def _recover(self, error: redis.ResponseError) -> None:
+        if "NOGROUP" in str(error) or "no such key" in str(error):
+            log.warning("ledger lost its groups; creating them")
+            self._ledger.ensure_groups()
+        else:
+            log.error("redis refused", reason=str(error))
+
+
+class CeleryDispatch:
+    """Batches as Celery tasks; `queued` asks the broker's list directly, which costs one round trip."""
+
+    def __init__(self, send_task: Callable[[Batch], None], broker: redis.Redis, queue: str) -> None:
+        self._send_task = send_task
+        self._broker = broker
+        self._queue = queue
+
+    def send(self, batch: Batch) -> None:
+        self._send_task(batch)
+
+    def queued(self) -> int:
+        return int(self._broker.llen(self._queue))

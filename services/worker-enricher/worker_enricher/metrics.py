@@ -1,0 +1,26 @@
+"""Every metric of this service. Labels are few: never a strike, a user or an id."""
+
+from typing import Final
+
+from aro.runtime.metrics import LATENCY_BUCKETS, counter, gauge, histogram
+
+STAGES: Final = ("wait", "decode", "compute", "store", "publish")
+
+entries_dispatched = counter("pipeline_dispatched_total", "Ledger entries handed to Celery", ["stream"])
+batch_entries = histogram("pipeline_batch_entries", "Entries per task", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
+stream_lag = gauge("pipeline_stream_lag", "Entries that no consumer was given yet", ["stream"])
+stream_pending = gauge("pipeline_pending", "Entries given out and not acknowledged yet", ["stream"])
+queue_length = gauge("celery_queue_length", "Tasks waiting in the queue", ["queue"])
+redelivered = counter("task_redelivered_total", "Entries sent again because nobody acknowledged them", ["stream"])
+dead_letters = counter("dead_letter_total", "Entries that were dead-lettered", ["reason"])
+chains_processed = counter("pipeline_chains_total", "Chains enriched, stored and published", ["product"])
+ticks_processed = counter("pipeline_ticks_total", "Ticks stored and published", ["product"])
+duplicates = counter("duplicate_ignored_total", "Repeated messages that changed nothing", ["stage"])
+store_failures = counter("store_failures_total", "Batches that MongoDB did not take; they are sent again")
+enrich_failures = counter("task_failures_total", "Unexpected errors while enriching", ["task"])
+stage_seconds = histogram(
+    "pipeline_stage_latency_seconds",
+    "Time per stage of a batch; stage wait is from the snapshot's own time to the worker",
+    ["stage"],
+    buckets=(0.001, 0.0025, *LATENCY_BUCKETS),
+)

@@ -1,0 +1,94 @@
+"""The Celery app of this service and its tasks, which are shells over `BatchProcessor` and `publish_status`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery import Celery, signals
+from prometheus_client import multiprocess
+
+from aro.adapters import mongo, redis_client
+from aro.adapters.chain_store import ChainStore
+from aro.adapters.clock import SystemClock
+from aro.adapters.dead_letters import DeadLetters
+from aro.adapters.ledger import Ledger
+from aro.adapters.live import LivePublisher, LiveReader
+from aro.adapters.tick_store import TickStore
+from aro.contracts.names import QUEUE_ENRICH, QUEUE_PERIODIC, TASK_ENRICH, TASK_STATUS
+from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS, create_celery
+from worker_enricher.batch import BatchProcessor
+from worker_enricher.settings import WorkerSettings
+from worker_enricher.status import publish_status
+
+STATUS_SECONDS: Final = 1.0
+STORE_SECONDS: Final = 3.0
+STORE_SELECTION_SECONDS: Final = 0.5
+"""A MongoDB that is away must cost the live path half a second, not more."""
+REDIS_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What a child process holds after its fork; connections must not be older than that."""
+
+    processor: BatchProcessor
+    reader: LiveReader
+    ledger: Ledger
+    dead: DeadLetters
+    publisher: LivePublisher
+
+
+def open_hands(settings: WorkerSettings) -> Hands:
+    client = redis_client.connect(settings.redis_url, timeout=REDIS_SECONDS)
+    database = mongo.connect(
+        settings.mongo_url,
+        settings.mongo_database,
+        timeout=STORE_SECONDS,
+        selection_timeout=STORE_SELECTION_SECONDS,
+    )
+    ledger, dead, publisher = Ledger(client), DeadLetters(client), LivePublisher(client)
+    processor = BatchProcessor(
+        ledger,
+        dead,
+        ChainStore(database),
+        TickStore(database),
+        publisher,
+        SystemClock(),
+        consumer=settings.consumer_name or "worker",
+    )
+    return Hands(processor, LiveReader(client), ledger, dead, publisher)
+
+
+def create_app(settings: WorkerSettings) -> Celery:
+    app = create_celery("worker_enricher", broker_url=settings.broker_url)
+    app.conf.beat_scheduler = "celery.beat:Scheduler"  # the schedule is all in here; nothing to keep on disk
+    app.conf.beat_schedule = {
+        "status": {
+            "task": TASK_STATUS,
+            "schedule": STATUS_SECONDS,
+            "options": {"queue": QUEUE_PERIODIC, "expires": 2 * STATUS_SECONDS},
+        }
+    }
+    hands: list[Hands] = []
+
+    def open_after_fork(**_: Any) -> None:
+        hands[:] = [open_hands(settings)]
+
+    def enrich(batch: dict[str, Sequence[str]]) -> None:
+        hands[0].processor.process(batch)
+
+    def status() -> None:
+        held = hands[0]
+        publish_status(
+            held.reader, held.ledger, held.dead, held.publisher, SystemClock(), stale_after_ms=settings.stale_after_ms
+        )
+
+    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
+    app.task(status, name=TASK_STATUS, queue=QUEUE_PERIODIC)
+    signals.worker_process_init.connect(open_after_fork, weak=False)
+    signals.worker_process_shutdown.connect(_forget_metrics, weak=False)
+    return app
+
+
+def _forget_metrics(pid: int, **_: Any) -> None:
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

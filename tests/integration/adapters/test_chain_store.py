@@ -1,0 +1,90 @@
+"""Chains and metrics in a real MongoDB-compatible server: exact, once, and in pages."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.database import Database
+
+from aro.adapters.chain_store import ChainStore
+from aro.adapters.clock import utc
+from aro.adapters.mongo import Document
+from aro.contracts.analytics import ChainMetrics, EnrichedChain
+from aro.contracts.codec import encode_json
+from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_LATEST
+from aro.testing import factories
+from worker_enricher.pipeline import enrich_chains, sound_chain
+
+TS = factories.SNAPSHOT_TS
+
+
+def enriched(seq: int, ts: int = TS, expiry: str = "2026-11-23") -> tuple[EnrichedChain, ChainMetrics]:
+    snapshot = factories.chain(source_seq=seq, source_ts=ts, expiry=expiry)
+    return enrich_chains([sound_chain(snapshot)], computed_ts=ts + 7)[0]
+
+
+def save(store: ChainStore, *pairs: tuple[EnrichedChain, ChainMetrics]) -> int:
+    return store.save([chain for chain, _ in pairs], [metrics for _, metrics in pairs])
+
+
+def test_what_is_read_encodes_to_the_bytes_that_were_published(database: Database[Document]) -> None:
+    store, (chain, metrics) = ChainStore(database), enriched(TS)
+    assert save(store, (chain, metrics)) == 1
+    found = store.find(chain.id)
+    assert found is not None
+    assert encode_json(found) == encode_json(chain)
+    assert store.latest_metrics("NIFTY", "2026-11-23") == metrics
+
+
+def test_repeats_are_ignored_and_older_ones_do_not_move_latest_back(database: Database[Document]) -> None:
+    store = ChainStore(database)
+    newer, older = enriched(TS + 5), enriched(TS + 3)
+    assert save(store, newer) == 1
+    assert save(store, older, newer) == 1
+    assert save(store, older, newer) == 0
+    latest = store.latest("NIFTY", "2026-11-23")
+    assert latest is not None
+    assert latest.source_seq == TS + 5
+    assert database[COLLECTION_CHAINS].count_documents({}) == 2
+    assert database[COLLECTION_LATEST].count_documents({}) == 1
+    assert [document["expiry"] for document in store.expiries("NIFTY")] == ["2026-11-23"]
+    assert store.products() == {"NIFTY"}
+
+
+def test_retention_is_an_index_that_follows_its_setting(database: Database[Document]) -> None:
+    store = ChainStore(database)
+    store.ensure(chain_hours=2, metrics_days=30)
+    store.ensure(chain_hours=3, metrics_days=30)
+    index = database[COLLECTION_CHAINS].index_information()["source_at_ttl"]
+    assert index["expireAfterSeconds"] == timedelta(hours=3).total_seconds()
+    save(store, enriched(TS))
+    [document] = database[COLLECTION_CHAINS].find({})
+    assert document["source_at"] == utc(TS)
+
+
+@pytest.mark.parametrize("kind", ["chains", "metrics"])
+@given(
+    offsets=st.lists(st.integers(0, 400_000), min_size=0, max_size=30),
+    limit=st.integers(1, 12),
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pages_join_to_everything_once_in_order(
+    database: Database[Document], kind: str, offsets: list[int], limit: int
+) -> None:
+    for name in database.list_collection_names():
+        database[name].delete_many({})
+    store = ChainStore(database)
+    pairs = [enriched(TS + n, TS + offset) for n, offset in enumerate(sorted(offsets))]
+    save(store, *pairs)
+    collected: list[int] = []
+    cursor = None
+    while True:
+        read = store.chains if kind == "chains" else store.metrics
+        page = read("NIFTY", "2026-11-23", start_ms=TS, end_ms=TS + 400_000, limit=limit, cursor=cursor)
+        assert len(page.items) <= limit
+        collected.extend(item.source_seq for item in page.items)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert collected == [chain.source_seq for chain, _ in pairs]

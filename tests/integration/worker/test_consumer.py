@@ -1,0 +1,135 @@
+"""Role consume against a real ledger: what is dispatched, sent again, and buried."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from aro.adapters.clock import SystemClock
+from aro.adapters.dead_letters import DeadLetters
+from aro.adapters.ledger import Ledger
+from aro.contracts.names import STREAM_CHAINS, STREAM_TICKS
+from aro.testing.eventually import eventually
+from worker_enricher.consumer import MAX_DELIVERIES, MAX_QUEUED_TASKS, Batch, Consumer
+
+
+class Recorder:
+    """A dispatch that keeps what it was given and acknowledges nothing."""
+
+    def __init__(self) -> None:
+        self.batches: list[dict[str, list[str]]] = []
+        self.waiting = 0
+
+    def send(self, batch: Batch) -> None:
+        self.batches.append({stream: list(ids) for stream, ids in batch.items()})
+
+    def queued(self) -> int:
+        return self.waiting
+
+    def ids(self, stream: str = STREAM_CHAINS) -> list[str]:
+        return [entry for batch in self.batches for entry in batch.get(stream, ())]
+
+
+Make = Callable[..., Consumer]
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def make(redis_client: redis.Redis, recorder: Recorder) -> Make:
+    Ledger(redis_client).ensure_groups()
+
+    def build(**options: int) -> Consumer:
+        values = {"batch_size": 64, "batch_ms": 50, "reclaim_idle_ms": 1, **options}
+        clock = SystemClock()
+        return Consumer(Ledger(redis_client), DeadLetters(redis_client), recorder, clock, name="test", **values)
+
+    return build
+
+
+def chains(client: redis.Redis, count: int) -> list[str]:
+    return Ledger(client).append([(STREAM_CHAINS, b"%d" % n) for n in range(count)])
+
+
+def test_a_burst_is_one_batch_up_to_its_size(redis_client: redis.Redis, recorder: Recorder, make: Make) -> None:
+    ids = chains(redis_client, 10)
+    tick_ids = Ledger(redis_client).append([(STREAM_TICKS, b"t")])
+    make(reclaim_idle_ms=60_000).turn(threading.Event())
+    assert recorder.batches == [{STREAM_CHAINS: ids, STREAM_TICKS: tick_ids}]
+    more = chains(redis_client, 150)
+    consumer = make(reclaim_idle_ms=60_000)
+    for _ in range(3):
+        consumer.turn(threading.Event())
+    assert [len(batch[STREAM_CHAINS]) for batch in recorder.batches[1:]] == [64, 64, 22]
+    assert recorder.ids() == ids + more
+
+
+def test_a_full_queue_is_given_nothing_more(redis_client: redis.Redis, recorder: Recorder, make: Make) -> None:
+    ids = chains(redis_client, 3)
+    recorder.waiting = MAX_QUEUED_TASKS
+    consumer = make(reclaim_idle_ms=60_000)
+    consumer.turn(threading.Event())
+    assert recorder.batches == []
+    recorder.waiting = 0
+    consumer.turn(threading.Event())
+    assert recorder.ids() == ids
+
+
+def test_unacknowledged_entries_are_sent_again_then_alone_then_buried(
+    redis_client: redis.Redis, recorder: Recorder, make: Make
+) -> None:
+    [first, second] = chains(redis_client, 2)
+    consumer, ledger, dead = make(), Ledger(redis_client), DeadLetters(redis_client)
+    ledger.read_new("test", count=2, block_ms=10)
+    dead.note_error(STREAM_CHAINS, first, "ZeroDivisionError: x")
+
+    def given_up() -> bool:
+        consumer.maintain()
+        return ledger.pending(STREAM_CHAINS) == 0
+
+    eventually(given_up, "both entries to be given up")
+    together = [batch for batch in recorder.batches if batch == {STREAM_CHAINS: [first, second]}]
+    alone = [batch for batch in recorder.batches if batch == {STREAM_CHAINS: [first]}]
+    # One delivery by reading, one together, the rest alone.
+    assert (len(together), len(alone)) == (1, MAX_DELIVERIES - 2)
+    letters = {letter.entry_id: letter for letter in dead.list(limit=9)}
+    assert {letter.reason for letter in letters.values()} == {"delivery_limit"}
+    assert "ZeroDivisionError: x" in letters[first].error
+    assert "died or hung" in letters[second].error
+    assert letters[second].message == b"1"
+
+
+def test_nothing_is_reclaimed_while_tasks_wait_in_the_queue(
+    redis_client: redis.Redis, recorder: Recorder, make: Make
+) -> None:
+    chains(redis_client, 2)
+    Ledger(redis_client).read_new("test", count=2, block_ms=10)
+    recorder.waiting = 1
+    consumer = make(reclaim_idle_ms=1)
+    consumer.maintain()
+    assert recorder.batches == []
+    recorder.waiting = 0
+
+    def sent() -> bool:
+        consumer.maintain()
+        return bool(recorder.batches)
+
+    eventually(sent, "the entries to be sent again")
+
+
+def test_groups_lost_with_redis_data_are_made_again(redis_client: redis.Redis, recorder: Recorder, make: Make) -> None:
+    consumer, stop = make(reclaim_idle_ms=60_000), threading.Event()
+    loop = threading.Thread(target=consumer.run, args=[stop])
+    loop.start()
+    try:
+        redis_client.flushall()
+        ids = chains(redis_client, 1)
+        eventually(lambda: recorder.ids() == ids, "the entry after FLUSHALL")
+    finally:
+        stop.set()
+        loop.join(timeout=10)
+    assert not loop.is_alive()

@@ -1,0 +1,47 @@
+"""The wire form: what goes in comes out, and everything else is refused with its reason."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aro.contracts.codec import MAX_MESSAGE_BYTES, decode_chain, decode_tick, encode_json, encode_message
+from aro.contracts.problems import MessageRejected
+from aro.testing import factories
+
+
+def test_messages_survive_the_wire() -> None:
+    chain, tick = factories.chain(), factories.tick()
+    assert decode_chain(encode_message(chain)) == chain
+    assert decode_tick(encode_message(tick)) == tick
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "malformed"),
+        (b"garbage", "malformed"),
+        (b"\xc1" * 20, "malformed"),
+        (b"\x91" * 100_000, "malformed"),
+        (b"x" * (MAX_MESSAGE_BYTES + 1), "too_large"),
+        (msgspec.msgpack.encode({"v": 2, "product": "NIFTY", "shape": "new"}), "wrong_version"),
+        (encode_message(factories.chain(v=2)), "wrong_version"),
+        (msgspec.msgpack.encode({"v": 1, "product": "NIFTY"}), "malformed"),
+        (encode_message(factories.tick()), "malformed"),
+    ],
+)
+def test_what_is_no_chain_is_refused_with_its_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(MessageRejected) as refused:
+        decode_chain(data)
+    assert refused.value.reason == reason
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_do_anything_but_decode_or_be_refused(data: bytes) -> None:
+    for decode in (decode_chain, decode_tick):
+        with pytest.raises(MessageRejected):
+            decode(data)
+
+
+def test_json_writes_null_for_what_is_not_a_number() -> None:
+    assert encode_json({"a": float("nan"), "b": [float("inf"), 1.5, None]}) == b'{"a":null,"b":[null,1.5,null]}'

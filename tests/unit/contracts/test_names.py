@@ -1,0 +1,30 @@
+"""The grammar of client channels."""
+
+import pytest
+
+from aro.contracts.names import Channel, parse_channel
+from aro.contracts.problems import UnknownChannel
+
+
+@pytest.mark.parametrize(
+    ("text", "channel"),
+    [
+        ("status", Channel("status")),
+        ("ticks:NIFTY", Channel("ticks", "NIFTY")),
+        ("chain:NIFTY:2026-12-29", Channel("chain", "NIFTY", "2026-12-29")),
+        ("metrics:NIFTY:*", Channel("metrics", "NIFTY", "*")),
+    ],
+)
+def test_channels_parse_and_print_as_written(text: str, channel: Channel) -> None:
+    assert parse_channel(text) == channel
+    assert str(channel) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "chain", "chain:NIFTY", "chain:NIFTY:", "chain:nifty:2026-12-29", "chain:NIFTY:2026-02-30", "ticks:",
+     "ticks:NIFTY:2026-12-29", "status:x", "surface:NIFTY", "chain:NIFTY:2026-12-29\n", "ticks:A" + "B" * 40],
+)  # fmt: skip
+def test_anything_else_is_no_channel(text: str) -> None:
+    with pytest.raises(UnknownChannel):
+        parse_channel(text)

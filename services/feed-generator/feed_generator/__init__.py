@@ -1,0 +1,1 @@
+"""Makes or replays option chains and appends them to the ledger."""

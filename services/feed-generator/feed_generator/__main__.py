@@ -1,0 +1,51 @@
+"""``python -m feed_generator --provider synthetic|replay …``; options win over ``ARO_FEED_*`` variables."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+
+from aro.contracts.problems import AroError
+from aro.runtime.logs import configure_logs
+from aro.runtime.settings import SettingsError, load
+from feed_generator.provider import FeedError
+from feed_generator.service import run
+from feed_generator.settings import HOURS, PROVIDERS, SCENARIOS, FeedSettings
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="python -m feed_generator", argument_default=argparse.SUPPRESS)
+    result.add_argument("--provider", choices=PROVIDERS)
+    result.add_argument("--products", metavar="NIFTY,SPY", help="separated by commas")
+    result.add_argument("--interval", metavar="SECONDS", help="between ticks")
+    result.add_argument("--seed", metavar="N", help="of the synthetic market; same seed, same market")
+    result.add_argument("--scenario", choices=SCENARIOS)
+    result.add_argument("--hours", choices=HOURS, help="trade around the clock, or in exchange hours")
+    result.add_argument("--file", metavar="PATH", help="NSE option-chain JSON (.json, .json.gz), or a folder of them")
+    result.add_argument("--speed", metavar="X", help="replay a folder X times as fast as it was taken")
+    result.add_argument("--loop", action="store_const", const="true", help="replay: start over at the end")
+    result.add_argument("--truth", metavar="PATH", help="append the truth behind each synthetic chain, JSON lines")
+    return result
+
+
+def main() -> int:
+    options = {f"ARO_FEED_{name.upper()}": value for name, value in vars(parser().parse_args()).items()}
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = load(FeedSettings, {**os.environ, **options})
+        configure_logs("feed-generator", level=settings.log_level)
+        run(settings, stop)
+    except (SettingsError, FeedError, OSError) as error:
+        print(f"feed-generator cannot start: {error}", file=sys.stderr)
+        return 2
+    except AroError as error:
+        print(f"feed-generator cannot start: {error.detail}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""One tick: ask the provider, number, check, encode, hand over."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from aro.contracts.codec import encode_message
+from aro.contracts.market import ChainSnapshot, UnderlyingTick
+from aro.contracts.names import STREAM_CHAINS, STREAM_TICKS
+from aro.contracts.problems import MessageRejected
+from aro.quant.columns import chain_columns, check_tick
+from aro.runtime.logs import get_logger
+from feed_generator import metrics
+from feed_generator.numbering import SourceSequences
+from feed_generator.outbox import Entry, Outbox
+from feed_generator.provider import Provider
+from feed_generator.truth import TruthFile
+
+log = get_logger(__name__)
+
+
+class Feed:
+    def __init__(
+        self, provider: Provider, sequences: SourceSequences, outbox: Outbox, truth: TruthFile | None = None
+    ) -> None:
+        self._provider = provider
+        self._sequences = sequences
+        self._outbox = outbox
+        self._truth = truth
+
+    def tick(self, now_ms: int) -> None:
+        """Put the state at `now_ms` into the outbox. What is not sound is counted and left out."""
+        batch = self._provider.tick(now_ms)
+        entries = [entry for tick in batch.ticks if (entry := self._tick_entry(tick, now_ms))]
+        numbered = [
+            msgspec.structs.replace(chain, source_seq=self._sequences.next(f"{chain.product}|{chain.expiry}", now_ms))
+            for chain in batch.chains
+        ]
+        entries += [entry for chain in numbered if (entry := _chain_entry(chain))]
+        self._outbox.put(entries)
+        if self._truth is not None:
+            self._truth.write(list(_numbered_truths(batch.truths, numbered)))
+
+    def _tick_entry(self, tick: UnderlyingTick, now_ms: int) -> Entry | None:
+        tick = msgspec.structs.replace(tick, source_seq=self._sequences.next(tick.product, now_ms))
+        try:
+            check_tick(tick)
+        except MessageRejected as error:
+            _reject(error, tick.product)
+            return None
+        return Entry(STREAM_TICKS, tick.product, tick.source_seq, tick.product, tick.source_ts, encode_message(tick))
+
+
+def _chain_entry(chain: ChainSnapshot) -> Entry | None:
+    try:
+        chain_columns(chain)
+        if chain.expiry_ts <= chain.source_ts:
+            raise MessageRejected("bad_time", f"{chain.product} {chain.expiry} has expired")
+    except MessageRejected as error:
+        _reject(error, chain.product)
+        return None
+    key = f"{chain.product}|{chain.expiry}"
+    return Entry(STREAM_CHAINS, key, chain.source_seq, chain.product, chain.source_ts, encode_message(chain))
+
+
+def _reject(error: MessageRejected, product: str) -> None:
+    metrics.rejected.labels(error.reason).inc()
+    log.warning("message rejected", reason=error.reason, detail=error.detail, product=product[:40])
+
+
+def _numbered_truths(truths: Iterable[dict[str, Any]], chains: Iterable[ChainSnapshot]) -> Iterable[dict[str, Any]]:
+    for truth, chain in zip(truths, chains, strict=False):
+        yield {"source_seq": chain.source_seq, **truth}

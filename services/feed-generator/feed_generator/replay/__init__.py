@@ -1,0 +1,1 @@
+"""Recorded option chains, played as if they happened now."""

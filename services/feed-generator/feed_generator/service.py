@@ -1,0 +1,132 @@
+"""Wires the feed and runs it until it is told to stop."""
+
+import threading
+from pathlib import Path
+from typing import Final
+
+import redis
+
+from aro.adapters import redis_client
+from aro.adapters.clock import Clock, SystemClock
+from aro.runtime.health import Health
+from aro.runtime.logs import get_logger
+from aro.runtime.operations import serve_operations
+from feed_generator import metrics
+from feed_generator.feed import Feed
+from feed_generator.numbering import SequenceStore, SourceSequences
+from feed_generator.outbox import Outbox
+from feed_generator.pace import Pace
+from feed_generator.provider import FeedError, Provider
+from feed_generator.replay.provider import ReplayProvider, read_captures
+from feed_generator.sender import Sender
+from feed_generator.settings import FeedSettings
+from feed_generator.synthetic.markets import DEFAULT_PRODUCTS
+from feed_generator.synthetic.provider import SyntheticProvider
+from feed_generator.truth import TruthFile
+
+log = get_logger(__name__)
+
+REDIS_SECONDS: Final = 1.0
+"""Longest wait for one answer of Redis. It blocks the sender, never the tick loop."""
+HUNG_SECONDS: Final = 10.0
+
+
+def create_provider(settings: FeedSettings) -> Provider:
+    """Raises `FeedError` or `UnknownProduct` with one line that says what is wrong."""
+    if settings.provider == "replay":
+        if settings.file is None:
+            raise FeedError("provider replay needs --file (ARO_FEED_FILE): a capture or a folder of them")
+        captures = read_captures(Path(settings.file), settings.products)
+        return ReplayProvider(captures, speed=settings.speed, loop=settings.loop)
+    return SyntheticProvider(
+        settings.products or DEFAULT_PRODUCTS,
+        seed=settings.seed,
+        scenario=settings.scenario,
+        exchange_hours=settings.hours == "exchange",
+    )
+
+
+def open_truth(settings: FeedSettings) -> TruthFile | None:
+    """Raises `FeedError` if the file cannot be written."""
+    if settings.truth is None:
+        return None
+    try:
+        return TruthFile(Path(settings.truth))
+    except OSError as error:
+        raise FeedError(f"{settings.truth}: {error.strerror}") from None
+
+
+class FeedService:
+    """A running feed: the tick loop here, the sender in its own thread."""
+
+    def __init__(self, settings: FeedSettings, provider: Provider, truth: TruthFile | None, clock: Clock) -> None:
+        client = redis_client.connect(settings.redis_url, timeout=REDIS_SECONDS)
+        self._settings = settings
+        self._provider = provider
+        self._truth = truth
+        self._clock = clock
+        self._store = SequenceStore(client)
+        self._outbox = Outbox(settings.buffer)
+        self._sender = Sender(client, self._store, self._outbox, clock, stream_cap=settings.stream_cap)
+        self._sender_died = False
+        self._last_tick = clock.monotonic()
+        probe = redis_client.connect(settings.redis_url, timeout=REDIS_SECONDS)
+        self.health = Health(ready={"redis": lambda: _ping(probe)}, alive={"ticks": self._ticking})
+
+    def run(self, stop: threading.Event) -> None:
+        sequences = self._load_sequences(stop)
+        drain = threading.Event()
+        sending = threading.Thread(target=self._send, args=(stop, drain), name="sender", daemon=True)
+        sending.start()
+        feed = Feed(self._provider, sequences, self._outbox, self._truth)
+        pace = Pace(self._settings.interval, self._clock)
+        while not stop.is_set():
+            self._last_tick = self._clock.monotonic()
+            feed.tick(self._clock.now_ms())
+            metrics.skipped.inc(pace.wait(stop))
+        drain.set()
+        sending.join(HUNG_SECONDS)
+        if self._sender_died:
+            raise RuntimeError("the sender died; see its traceback")
+
+    def _load_sequences(self, stop: threading.Event) -> SourceSequences:
+        """Without the last numbers nothing may be numbered, so this waits for Redis."""
+        while not stop.is_set():
+            self._last_tick = self._clock.monotonic()
+            try:
+                return SourceSequences(self._store.load())
+            except (redis_client.RedisError, OSError) as error:
+                log.warning("waiting for redis", cause=type(error).__name__)
+                stop.wait(REDIS_SECONDS)
+        return SourceSequences({})
+
+    def _send(self, stop: threading.Event, drain: threading.Event) -> None:
+        # A sender that dies of a defect must not leave a feed that looks alive.
+        self._sender_died = True
+        try:
+            self._sender.run(drain)
+            self._sender_died = False
+        finally:
+            stop.set()
+
+    def _ticking(self) -> None:
+        now = self._clock.monotonic()
+        if now - min(self._last_tick, self._sender.last_turn) > HUNG_SECONDS + self._settings.interval:
+            raise TimeoutError("the feed does not tick")
+
+
+def _ping(client: redis.Redis) -> None:
+    client.ping()
+
+
+def run(settings: FeedSettings, stop: threading.Event) -> None:
+    """Until `stop`. Raises `FeedError`, `UnknownProduct`, or OSError when the port is taken."""
+    provider = create_provider(settings)
+    service = FeedService(settings, provider, open_truth(settings), SystemClock())
+    server = serve_operations(
+        "feed-generator", host=settings.host, port=settings.operations_port, health=service.health
+    )
+    log.info("feeding", provider=settings.provider, interval=settings.interval)
+    service.run(stop)
+    server.shutdown()
+    log.info("stopped")

@@ -1,0 +1,46 @@
+"""Settings of the feed. Each ``ARO_FEED_X`` is also command-line option ``--x``."""
+
+from dataclasses import dataclass
+
+from aro.runtime.settings import Secret, setting
+
+PROVIDERS = ("synthetic", "replay")
+SCENARIOS = ("calm", "trend", "crash", "expiry-day")
+HOURS = ("always", "exchange")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedSettings:
+    redis_url: Secret = setting("ARO_REDIS_URL", "Redis with the ledger")
+    operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)
+    host: str = setting("ARO_HOST", "address for health and metrics", default="127.0.0.1")
+    log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
+    provider: str = setting("ARO_FEED_PROVIDER", "where chains come from", default="synthetic", choices=PROVIDERS)
+    products: tuple[str, ...] = setting(
+        "ARO_FEED_PRODUCTS",
+        "products, separated by commas; if not set, synthetic takes its six defaults and replay all it finds",
+        default=(),
+    )
+    interval: float = setting("ARO_FEED_INTERVAL", "seconds between ticks", default=1.0, minimum=0.05)
+    seed: int = setting("ARO_FEED_SEED", "seed of the synthetic market", default=1, minimum=0)
+    scenario: str = setting("ARO_FEED_SCENARIO", "what happens to it", default="calm", choices=SCENARIOS)
+    hours: str = setting(
+        "ARO_FEED_HOURS", "synthetic trading around the clock or in exchange hours", default="always", choices=HOURS
+    )
+    file: str | None = setting("ARO_FEED_FILE", "capture, or folder of captures, to replay", default=None)
+    speed: float = setting(
+        "ARO_FEED_SPEED", "how much faster than it was taken a folder is replayed", default=1.0, minimum=0.001
+    )
+    loop: bool = setting("ARO_FEED_LOOP", "start a replay over when it is through", default=False)
+    truth: str | None = setting(
+        "ARO_FEED_TRUTH", "file to which the truth behind each synthetic chain is appended", default=None
+    )
+    buffer: int = setting(
+        "ARO_FEED_BUFFER", "most messages kept while Redis is away; the oldest are dropped", default=2_000, minimum=1
+    )
+    stream_cap: int = setting(
+        "ARO_FEED_STREAM_CAP",
+        "entries in a ledger stream at which the feed stops adding to it",
+        default=10_000,
+        minimum=1,
+    )

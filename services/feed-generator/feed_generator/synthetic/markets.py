@@ -1,0 +1,67 @@
+"""Parameters of each synthetic market.
+
+Spot levels and volatilities are near those of 2025 and 2026; the surfaces keep η(1+|ρ|) <= 2 and 0 < γ <= 1/2, under
+which SSVI has neither butterfly nor calendar arbitrage at any expiry.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from aro.contracts.products import Product, product
+from aro.quant.ssvi import SsviParameters
+
+DEFAULT_PRODUCTS: Final = ("NIFTY", "BANKNIFTY", "FINNIFTY", "SENSEX", "SPY", "AAPL")
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """How one product's market looks when calm.
+
+    Attributes
+    ----------
+    spot : level of the underlying at the start.
+    surface : SSVI parameters at the calm level of volatility.
+    basis : standard deviation of the basis beyond carry, as a fraction of spot.
+    contracts_per_second : traded in one at-the-money contract of the front expiry.
+    open_interest : contracts open in that contract.
+    spread : half-spreads relative to those of the most liquid market.
+    weeklies, monthlies : listed expiries of each cycle; the nearest `MAX_EXPIRIES` of both are quoted.
+    """
+
+    spot: float
+    surface: SsviParameters
+    basis: float
+    contracts_per_second: float
+    open_interest: float
+    spread: float
+    weeklies: int
+    monthlies: int
+
+
+MAX_EXPIRIES: Final = 4
+
+
+def _surface(rho: float, eta: float, sigma_zero: float, sigma_infinity: float) -> SsviParameters:
+    return SsviParameters(rho=rho, eta=eta, gamma=0.45, sigma_zero=sigma_zero, sigma_infinity=sigma_infinity, kappa=4.0)
+
+
+MARKETS: Final[Mapping[str, Market]] = MappingProxyType(
+    {
+        "NIFTY": Market(24_560.0, _surface(-0.35, 0.8, 0.125, 0.15), 4e-4, 20.0, 60_000.0, 1.0, 3, 2),
+        "BANKNIFTY": Market(58_000.0, _surface(-0.30, 0.8, 0.145, 0.17), 4e-4, 8.0, 20_000.0, 1.2, 0, 3),
+        "FINNIFTY": Market(27_500.0, _surface(-0.30, 0.8, 0.14, 0.165), 5e-4, 0.5, 2_000.0, 2.5, 0, 3),
+        "MIDCPNIFTY": Market(13_000.0, _surface(-0.35, 0.8, 0.17, 0.20), 5e-4, 0.8, 3_000.0, 2.5, 0, 3),
+        "NIFTYNXT50": Market(69_500.0, _surface(-0.30, 0.8, 0.18, 0.20), 6e-4, 0.1, 500.0, 4.0, 0, 3),
+        "SENSEX": Market(80_500.0, _surface(-0.35, 0.8, 0.125, 0.15), 4e-4, 12.0, 30_000.0, 1.3, 3, 2),
+        "BANKEX": Market(65_000.0, _surface(-0.30, 0.8, 0.15, 0.175), 6e-4, 0.1, 500.0, 4.0, 0, 3),
+        "SPY": Market(680.0, _surface(-0.50, 0.9, 0.13, 0.18), 1e-4, 15.0, 15_000.0, 0.8, 3, 2),
+        "AAPL": Market(270.0, _surface(-0.25, 0.7, 0.24, 0.28), 1e-4, 6.0, 8_000.0, 1.2, 3, 2),
+    }
+)
+
+
+def market(name: str) -> tuple[Product, Market]:
+    """Raises `UnknownProduct` if no such product is listed."""
+    return product(name), MARKETS[product(name).name]

@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeVar
 
 from pymongo.errors import BulkWriteError
 
+from aro.adapters.chain_store import ChainRecord
 from aro.adapters.clock import Clock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
@@ -38,7 +39,7 @@ M = TypeVar("M")
 
 
 class Chains(Protocol):
-    def save(self, chains: Sequence[EnrichedChain], metrics: Sequence[ChainMetrics]) -> int: ...
+    def save(self, records: Sequence[ChainRecord]) -> int: ...
 
 
 class Ticks(Protocol):
@@ -85,7 +86,9 @@ class BatchProcessor:
         work = self._decode(batch)
         with _timed("compute"):
             ticks = [enrich_tick(tick) for tick in work.ticks]
-            chains, failed = self._enrich(work)
+            enriched, failed = self._enrich(work)
+        with _timed("encode"):
+            chains = [ChainRecord(chain, item, encode_json(chain)) for chain, item in enriched]
         outcome = self._store(chains, ticks)
         self._publish(chains, ticks)
         done = {
@@ -147,7 +150,7 @@ class BatchProcessor:
 
     # --- store and publish -----------------------------------------------------------------
 
-    def _store(self, chains: Sequence[tuple[EnrichedChain, ChainMetrics]], ticks: Sequence[EnrichedTick]) -> "_Outcome":
+    def _store(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> "_Outcome":
         """Whether everything is durably stored. The live path does not wait for a MongoDB that is away."""
         if not chains and not ticks:
             return _Outcome(stored=True)
@@ -155,7 +158,7 @@ class BatchProcessor:
             return _Outcome(stored=False)
         try:
             with _timed("store"):
-                fresh = self._chains.save([chain for chain, _ in chains], [item for _, item in chains])
+                fresh = self._chains.save(chains)
                 fresh += self._ticks.save(ticks)
         except BulkWriteError as error:  # MongoDB is there and refuses a document
             detail = str((error.details or {}).get("writeErrors", error))[:500]
@@ -170,12 +173,12 @@ class BatchProcessor:
         metrics.duplicates.labels("store").inc(len(chains) + len(ticks) - fresh)
         return _Outcome(stored=True)
 
-    def _publish(self, chains: Sequence[tuple[EnrichedChain, ChainMetrics]], ticks: Sequence[EnrichedTick]) -> None:
+    def _publish(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
         publications = [Publication(ticks_channel(tick.product), tick.source_seq, encode_json(tick)) for tick in ticks]
-        for chain, item in chains:
-            where = (chain.product, chain.expiry)
-            publications.append(Publication(metrics_channel(*where), chain.source_seq, encode_json(item)))
-            publications.append(Publication(chain_channel(*where), chain.source_seq, encode_json(chain)))
+        for record in chains:
+            where, seq = (record.chain.product, record.chain.expiry), record.chain.source_seq
+            publications.append(Publication(metrics_channel(*where), seq, encode_json(record.metrics)))
+            publications.append(Publication(chain_channel(*where), seq, record.data))
         with _timed("publish"):
             published = self._publisher.publish(publications)
         metrics.duplicates.labels("publish").inc(sum(not item.accepted for item in published))
@@ -191,8 +194,8 @@ class BatchProcessor:
         for entry in ids:
             self._dead.note_error(stream, entry, outcome.error)
 
-    def _measure(self, chains: Sequence[tuple[EnrichedChain, ChainMetrics]], ticks: Sequence[EnrichedTick]) -> None:
-        for chain, _ in chains:
+    def _measure(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
+        for chain in (record.chain for record in chains):
             metrics.chains_processed.labels(chain.product).inc()
             metrics.stage_seconds.labels("wait").observe(max(0, chain.computed_ts - chain.source_ts) / 1000)
             log.debug("published", **{"trace.id": chain.id})

@@ -1,10 +1,6 @@
 """Every metric of this service. Labels are few: never a strike, a user or an id."""
 
-from typing import Final
-
 from aro.runtime.metrics import LATENCY_BUCKETS, counter, gauge, histogram
-
-STAGES: Final = ("wait", "decode", "compute", "store", "publish")
 
 entries_dispatched = counter("pipeline_dispatched_total", "Ledger entries handed to Celery", ["stream"])
 batch_entries = histogram("pipeline_batch_entries", "Entries per task", buckets=(1, 2, 4, 8, 16, 32, 64, 128))

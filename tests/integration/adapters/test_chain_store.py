@@ -7,10 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 
-from aro.adapters.chain_store import ChainStore
+from aro.adapters.chain_store import ChainRecord, ChainStore
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document
-from aro.contracts.analytics import ChainMetrics, EnrichedChain
 from aro.contracts.codec import encode_json
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_LATEST
 from aro.testing import factories
@@ -19,30 +18,27 @@ from worker_enricher.pipeline import enrich_chains, sound_chain
 TS = factories.SNAPSHOT_TS
 
 
-def enriched(seq: int, ts: int = TS, expiry: str = "2026-11-23") -> tuple[EnrichedChain, ChainMetrics]:
+def enriched(seq: int, ts: int = TS, expiry: str = "2026-11-23") -> ChainRecord:
     snapshot = factories.chain(source_seq=seq, source_ts=ts, expiry=expiry)
-    return enrich_chains([sound_chain(snapshot)], computed_ts=ts + 7)[0]
-
-
-def save(store: ChainStore, *pairs: tuple[EnrichedChain, ChainMetrics]) -> int:
-    return store.save([chain for chain, _ in pairs], [metrics for _, metrics in pairs])
+    [(chain, metrics)] = enrich_chains([sound_chain(snapshot)], computed_ts=ts + 7)
+    return ChainRecord(chain, metrics, encode_json(chain))
 
 
 def test_what_is_read_encodes_to_the_bytes_that_were_published(database: Database[Document]) -> None:
-    store, (chain, metrics) = ChainStore(database), enriched(TS)
-    assert save(store, (chain, metrics)) == 1
-    found = store.find(chain.id)
+    store, record = ChainStore(database), enriched(TS)
+    assert store.save([record]) == 1
+    found = store.find(record.chain.id)
     assert found is not None
-    assert encode_json(found) == encode_json(chain)
-    assert store.latest_metrics("NIFTY", "2026-11-23") == metrics
+    assert encode_json(found) == record.data
+    assert store.latest_metrics("NIFTY", "2026-11-23") == record.metrics
 
 
 def test_repeats_are_ignored_and_older_ones_do_not_move_latest_back(database: Database[Document]) -> None:
     store = ChainStore(database)
     newer, older = enriched(TS + 5), enriched(TS + 3)
-    assert save(store, newer) == 1
-    assert save(store, older, newer) == 1
-    assert save(store, older, newer) == 0
+    assert store.save([newer]) == 1
+    assert store.save([older, newer]) == 1
+    assert store.save([older, newer]) == 0
     latest = store.latest("NIFTY", "2026-11-23")
     assert latest is not None
     assert latest.source_seq == TS + 5
@@ -58,7 +54,7 @@ def test_retention_is_an_index_that_follows_its_setting(database: Database[Docum
     store.ensure(chain_hours=3, metrics_days=30)
     index = database[COLLECTION_CHAINS].index_information()["source_at_ttl"]
     assert index["expireAfterSeconds"] == timedelta(hours=3).total_seconds()
-    save(store, enriched(TS))
+    store.save([enriched(TS)])
     [document] = database[COLLECTION_CHAINS].find({})
     assert document["source_at"] == utc(TS)
 
@@ -75,8 +71,8 @@ def test_pages_join_to_everything_once_in_order(
     for name in database.list_collection_names():
         database[name].delete_many({})
     store = ChainStore(database)
-    pairs = [enriched(TS + n, TS + offset) for n, offset in enumerate(sorted(offsets))]
-    save(store, *pairs)
+    records = [enriched(TS + n, TS + offset) for n, offset in enumerate(sorted(offsets))]
+    store.save(records)
     collected: list[int] = []
     cursor = None
     while True:
@@ -87,4 +83,4 @@ def test_pages_join_to_everything_once_in_order(
         cursor = page.next_cursor
         if cursor is None:
             break
-    assert collected == [chain.source_seq for chain, _ in pairs]
+    assert collected == [record.chain.source_seq for record in records]

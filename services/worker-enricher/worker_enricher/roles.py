@@ -1,5 +1,6 @@
 """The three long-running roles: wiring, signals and health."""
 
+import logging
 import os
 import signal
 import socket
@@ -96,6 +97,8 @@ def work(settings: WorkerSettings) -> None:
     checks = {"redis": _redis_check(settings), "mongo": _mongo_check(settings)}
     health = Health(ready=checks, alive={"loop": heartbeat.check})
     serve_operations("worker-enricher-work", host=settings.host, port=settings.operations_port, health=health)
+    for chatter in ("celery.worker.strategy", "celery.app.trace"):  # two lines per batch say nothing metrics do not
+        logging.getLogger(chatter).setLevel(logging.WARNING)
     worker: Worker = app.Worker(
         hostname=f"work@{socket.gethostname()}-{os.getpid()}",
         queues=list(QUEUES),

@@ -68,8 +68,12 @@ class Consumer:
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop`; a server that is away is waited for, never more than a moment at a time."""
+        has_groups = False
         while not stop.is_set():
             try:
+                if not has_groups:
+                    self._ledger.ensure_groups()
+                    has_groups = True
                 self.turn(stop)
             except (*ConnectionLost, OperationalError) as error:
                 log.warning("waiting for redis", reason=type(error).__name__)

@@ -106,6 +106,7 @@ def work(settings: WorkerSettings) -> None:
         loglevel=settings.log_level,
         without_gossip=True,
         without_mingle=True,
+        quiet=True,
     )
     worker.start()
     raise SystemExit(worker.exitcode)

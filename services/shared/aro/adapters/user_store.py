@@ -1,6 +1,6 @@
 """The only door to ``users``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pymongo import ASCENDING
@@ -21,7 +21,7 @@ class User:
 
     id: str
     email: str
-    password_hash: str
+    password_hash: str = field(repr=False)
     role: str
     created_ts: int
 

@@ -1,0 +1,1 @@
+"""Accounts, access tokens, and the keys that they are signed with."""

@@ -70,7 +70,21 @@ class ChainStore:
 
     def latest(self, product: str, expiry: str) -> EnrichedChain | None:
         pointer = self._latest.find_one({"_id": f"{product}|{expiry}"})
-        return self.find(pointer["snapshot_id"]) if pointer else None
+        if pointer is None:
+            return None
+        return _unpack(pointer) if "data" in pointer else self.find(pointer["snapshot_id"])
+
+    def keep_last(self, *, idle_since_ms: int) -> int:
+        """Copy the last chain of every expiry that got none since then to where retention of chains does not
+        reach it; how many were copied. Live expiries are left out: each chain would be written twice."""
+        quiet = self._latest.find({"source_at": {"$lt": utc(idle_since_ms)}, "data": {"$exists": False}})
+        copied = 0
+        for pointer in quiet:
+            document = self._chains.find_one({"_id": pointer["snapshot_id"]})
+            if document is not None:
+                still_last = {"_id": pointer["_id"], "snapshot_id": pointer["snapshot_id"]}
+                copied += self._latest.update_one(still_last, {"$set": {"data": document["data"]}}).modified_count
+        return copied
 
     def latest_metrics(self, product: str, expiry: str) -> ChainMetrics | None:
         pointer = self._latest.find_one({"_id": f"{product}|{expiry}"})
@@ -79,8 +93,10 @@ class ChainStore:
 
     def expiries(self, product: str) -> list[Document]:
         """``{expiry, expiry_ts, source_ts, source_seq}`` of each expiry that was ever stored, nearest first."""
-        found = self._latest.find({"product": product}, {"_id": 0, "snapshot_id": 0, "source_at": 0})
-        return sorted(map(plain, found), key=lambda document: str(document["expiry"]))
+        # Keys are "NIFTY|2026-12-29"; "}" follows "|", so this is the range of one product in the index of keys.
+        of_product = {"_id": {"$gt": f"{product}|", "$lt": f"{product}}}"}}
+        fields = {"_id": 0, "expiry": 1, "expiry_ts": 1, "source_ts": 1, "source_seq": 1}
+        return sorted(map(plain, self._latest.find(of_product, fields)), key=lambda item: str(item["expiry"]))
 
     def products(self) -> set[str]:
         """Products with at least one stored chain."""
@@ -128,7 +144,8 @@ class ChainStore:
                         "source_ts": chain.source_ts,
                         "source_at": utc(chain.source_ts),
                         "snapshot_id": chain.id,
-                    }
+                    },
+                    "$unset": {"data": ""},
                 },
                 upsert=True,
             )

@@ -1,0 +1,1 @@
+"""Owner of collections, indexes and retention; the read API over what the pipeline stored."""

@@ -1,0 +1,68 @@
+"""The storage service put together."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from flask import Flask, Response
+
+from aro.adapters import mongo
+from aro.adapters.chain_store import ChainStore
+from aro.adapters.clock import SystemClock
+from aro.adapters.mongo import MongoError
+from aro.adapters.tick_store import TickStore
+from aro.adapters.tokens import JwksKeys, TokenVerifier
+from aro.contracts.problems import ServiceUnavailable
+from aro.runtime.health import Health
+from aro.runtime.logs import get_logger
+from aro.runtime.preparation import Preparation
+from aro.runtime.web import answer_problem, create_app
+from storage_service.housekeeping import Housekeeping
+from storage_service.reader import Reader
+from storage_service.routes import chain_routes, product_routes, tick_routes
+from storage_service.settings import StorageSettings
+
+log = get_logger(__name__)
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+REQUEST_SECONDS: Final = 2.5
+"""A page may take many queries; together they have this long."""
+
+
+def build(settings: StorageSettings) -> Flask:
+    """The app with its connections. Call it in the process that serves."""
+    clock = SystemClock()
+    database = mongo.connect(settings.mongo_url, settings.mongo_database)
+    chains, ticks = ChainStore(database), TickStore(database)
+
+    def ensure() -> None:
+        chains.ensure(chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days)
+        ticks.ensure(days=settings.tick_retention_days)
+
+    preparation = Preparation(ensure, retry_on=MongoError)
+    health = Health(ready={"mongo": lambda: mongo.ping(database), "collections": preparation.check})
+    verifier = TokenVerifier(
+        JwksKeys(settings.jwks_url, clock=clock), issuer=settings.token_issuer, audience=settings.token_audience
+    )
+    app = create_app("storage", health=health, verifier=verifier)
+    reader = Reader(chains, ticks, clock)
+    for routes in (product_routes, chain_routes, tick_routes):
+        app.register_blueprint(routes(reader, health))
+    app.register_error_handler(MongoError, _answer_mongo_error)
+    app.wsgi_app = _bounded(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    preparation.start()
+    Housekeeping(chains, clock).start()
+    return app
+
+
+def _bounded(answer: Wsgi) -> Wsgi:
+    def bounded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        with mongo.deadline(REQUEST_SECONDS):
+            return answer(environ, start_response)
+
+    return bounded
+
+
+def _answer_mongo_error(error: MongoError) -> Response:
+    log.warning("mongo does not answer", **{"error.type": type(error).__name__})
+    return answer_problem(ServiceUnavailable("the database does not answer; try again in a moment"))

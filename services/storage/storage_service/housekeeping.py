@@ -1,0 +1,33 @@
+"""What retention must not take: the last chain of an expiry, also when its feed has stopped for the night."""
+
+import threading
+from typing import Final
+
+from aro.adapters.chain_store import ChainStore
+from aro.adapters.clock import Clock
+from aro.adapters.mongo import MongoError
+from aro.runtime.logs import get_logger
+
+log = get_logger(__name__)
+
+INTERVAL_SECONDS: Final = 60.0
+IDLE_MS: Final = 60_000
+
+
+class Housekeeping:
+    def __init__(self, chains: ChainStore, clock: Clock) -> None:
+        self._chains = chains
+        self._clock = clock
+        self._never = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="housekeeping", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._never.wait(INTERVAL_SECONDS):
+            try:
+                kept = self._chains.keep_last(idle_since_ms=self._clock.now_ms() - IDLE_MS)
+                if kept:
+                    log.info("kept last chains of expiries that went quiet", chains=kept)
+            except MongoError as error:
+                log.warning("housekeeping failed; it will be tried again", **{"error.type": type(error).__name__})

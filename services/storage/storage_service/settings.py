@@ -1,0 +1,34 @@
+"""Settings of the storage service."""
+
+from dataclasses import dataclass
+
+from aro.runtime.settings import Secret, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageSettings:
+    mongo_url: Secret = setting("ARO_MONGO_URL", "MongoDB connection string")
+    mongo_database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
+    jwks_url: str = setting("ARO_JWKS_URL", "where auth publishes the keys that access tokens verify with")
+    token_issuer: str = setting("ARO_TOKEN_ISSUER", "claim iss of access tokens", default="option-aro-auth")
+    token_audience: str = setting("ARO_TOKEN_AUDIENCE", "claim aud of access tokens", default="option-aro")
+    host: str = setting("ARO_HOST", "address to listen on", default="127.0.0.1")
+    port: int = setting("ARO_PORT", "port to listen on", minimum=1)
+    log_level: str = setting(
+        "ARO_LOG_LEVEL",
+        "least severe level that is logged",
+        default="INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+    )
+    chain_retention_hours: float = setting(
+        "ARO_CHAIN_RETENTION_HOURS", "hours that whole chains are kept", default=2.0, minimum=0.1
+    )
+    metrics_retention_days: float = setting(
+        "ARO_METRICS_RETENTION_DAYS",
+        "days that metrics and the last chain of an expiry are kept",
+        default=30.0,
+        minimum=0.1,
+    )
+    tick_retention_days: float = setting(
+        "ARO_TICK_RETENTION_DAYS", "days that ticks of the underlying are kept", default=7.0, minimum=0.1
+    )

@@ -1,7 +1,7 @@
 """One tick: ask the provider, number, check, encode, hand over."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from feed_generator.truth import TruthFile
 
 log = get_logger(__name__)
 
+Message = TypeVar("Message", ChainSnapshot, UnderlyingTick)
+
 
 class Feed:
     def __init__(
@@ -33,23 +35,29 @@ class Feed:
         """Put the state at `now_ms` into the outbox. What is not sound is counted and left out."""
         batch = self._provider.tick(now_ms)
         entries = [entry for tick in batch.ticks if (entry := self._tick_entry(tick, now_ms))]
-        numbered = [
-            msgspec.structs.replace(chain, source_seq=self._sequences.next(f"{chain.product}|{chain.expiry}", now_ms))
-            for chain in batch.chains
-        ]
-        entries += [entry for chain in numbered if (entry := _chain_entry(chain))]
+        chains = [numbered(chain, self._sequences.next(_key(chain), now_ms)) for chain in batch.chains]
+        entries += [entry for chain in chains if (entry := _chain_entry(chain))]
         self._outbox.put(entries)
         if self._truth is not None:
-            self._truth.write(list(_numbered_truths(batch.truths, numbered)))
+            self._truth.write(list(_numbered_truths(batch.truths, chains)))
 
     def _tick_entry(self, tick: UnderlyingTick, now_ms: int) -> Entry | None:
-        tick = msgspec.structs.replace(tick, source_seq=self._sequences.next(tick.product, now_ms))
+        tick = numbered(tick, self._sequences.next(tick.product, now_ms))
         try:
             check_tick(tick)
         except MessageRejected as error:
             _reject(error, tick.product)
             return None
         return Entry(STREAM_TICKS, tick.product, tick.source_seq, tick.product, tick.source_ts, encode_message(tick))
+
+
+def numbered(message: Message, source_seq: int) -> Message:
+    """`message` with its number, which its provider left open."""
+    return msgspec.structs.replace(message, source_seq=source_seq)
+
+
+def _key(chain: ChainSnapshot) -> str:
+    return f"{chain.product}|{chain.expiry}"
 
 
 def _chain_entry(chain: ChainSnapshot) -> Entry | None:
@@ -60,8 +68,7 @@ def _chain_entry(chain: ChainSnapshot) -> Entry | None:
     except MessageRejected as error:
         _reject(error, chain.product)
         return None
-    key = f"{chain.product}|{chain.expiry}"
-    return Entry(STREAM_CHAINS, key, chain.source_seq, chain.product, chain.source_ts, encode_message(chain))
+    return Entry(STREAM_CHAINS, _key(chain), chain.source_seq, chain.product, chain.source_ts, encode_message(chain))
 
 
 def _reject(error: MessageRejected, product: str) -> None:

@@ -1,5 +1,6 @@
 """Fixtures shared by all rungs: one Redis and one MongoDB-compatible server per test session, on free ports."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,24 @@ from pymongo.database import Database
 from aro.adapters import mongo
 from aro.adapters.mongo import Document
 from aro.testing.servers import MongoServer, RedisServer
+
+
+CAPTURE_VARIABLE = "ARO_NSE_CAPTURE"
+NEEDS_CAPTURE = "test_capture.py"
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Tests of the real capture exist only where the capture does; the report's header says which."""
+    return True if collection_path.name == NEEDS_CAPTURE and CAPTURE_VARIABLE not in os.environ else None
+
+
+def pytest_report_header() -> str:
+    return f"NSE capture: {os.environ.get(CAPTURE_VARIABLE, f'not given ({CAPTURE_VARIABLE}), its tests are left out')}"
+
+
+@pytest.fixture(scope="session")
+def nse_capture() -> Path:
+    return Path(os.environ[CAPTURE_VARIABLE]).resolve(strict=True)
 
 
 @pytest.fixture(scope="session")

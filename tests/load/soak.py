@@ -1,0 +1,168 @@
+"""The default feed for some minutes: lag of the ledger, latency from feed to client, memory of every process.
+
+usage: python tests/load/soak.py [--minutes 10] [--interval 1.0] [--clients 1]
+
+Starts its own platform on free ports of 127.0.0.1, and prints a Markdown table. One clock measures everything:
+latency is the client's time of receipt minus the snapshot's `source_ts`.
+"""
+
+import argparse
+import os
+import platform as machine
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+import socketio
+
+from aro.adapters.ledger import Ledger
+from aro.contracts.names import LEDGER_STREAMS
+from aro.testing.eventually import eventually
+from aro.testing.platform import Platform
+from aro.testing.witness import NAMESPACE
+
+PRODUCTS = ("NIFTY", "BANKNIFTY", "FINNIFTY", "SENSEX", "SPY", "AAPL")
+CHANNELS = [f"{kind}:{product}:*" for product in PRODUCTS for kind in ("chain", "metrics")]
+SAMPLE_SECONDS = 0.1
+
+
+class Listener:
+    """A client of everything that keeps the latency of each chain."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.latencies_ms: list[float] = []
+        self._client = socketio.Client()
+        self._client.on("update", self._take, namespace=NAMESPACE)
+        self._client.connect(url, auth={"token": token}, namespaces=[NAMESPACE], transports=["websocket"])
+        self._client.emit("subscribe", {"channels": CHANNELS}, namespace=NAMESPACE)
+
+    def close(self) -> None:
+        self._client.disconnect()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["channel"].startswith("chain:"):
+            self.latencies_ms.append(time.time() * 1000 - message["data"]["source_ts"])
+
+
+class LagSampler:
+    """How long the ledger holds entries that nobody has acknowledged yet: per second, whether it was ever empty."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.emptied: dict[int, bool] = {}
+        self.highest = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SAMPLE_SECONDS):
+            owed = sum(self._ledger.lag(stream) + self._ledger.pending(stream) for stream in LEDGER_STREAMS)
+            second = int(time.time())
+            self.emptied[second] = self.emptied.get(second, False) or owed == 0
+            self.highest = max(self.highest, owed)
+
+
+def resident_mb(platform: Platform) -> dict[str, float]:
+    """RSS of every process with its children, MB."""
+    sizes = {}
+    for name, process in platform.processes.items():
+        parent = psutil.Process(process.pid)
+        sizes[name] = sum(p.memory_info().rss for p in [parent, *parent.children(recursive=True)]) / 1e6
+    return sizes
+
+
+def cpu_seconds(platform: Platform) -> dict[str, float]:
+    used = {}
+    for name, process in platform.processes.items():
+        parent = psutil.Process(process.pid)
+        times = [p.cpu_times() for p in [parent, *parent.children(recursive=True)]]
+        used[name] = sum(t.user + t.system for t in times)
+    return used
+
+
+def percentile(values: list[float], fraction: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * fraction))]
+
+
+def access_token(platform: Platform) -> str:
+    account = {"email": "soak@example.com", "password": "soaking for ten minutes"}
+    auth = f"{platform.url('auth')}/api/v1/auth"
+    requests.post(f"{auth}/register", json=account, timeout=5).raise_for_status()
+    return str(requests.post(f"{auth}/login", json=account, timeout=5).json()["access_token"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between ticks of the feed")
+    parser.add_argument("--clients", type=int, default=1, help="clients of all chains and metrics")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="aro-soak-") as directory:
+        feed = ["--provider", "synthetic", "--interval", str(options.interval), "--seed", "1"]
+        running = Platform(Path(directory), feed_arguments=feed)
+        try:
+            running.start()
+            report(running, options)
+        finally:
+            running.stop()
+
+
+def report(platform: Platform, options: argparse.Namespace) -> None:
+    ledger = Ledger(platform.redis.client())
+    token = access_token(platform)
+    eventually(lambda: platform.redis.client().scard("live-channels") > 40, "all channels to be live", seconds=30)
+    listeners = [Listener(platform.url("gateway"), token) for _ in range(options.clients)]
+    time.sleep(min(60.0, options.minutes * 15))  # caches, pools and the first AOF rewrite are not what is measured
+    for listener in listeners:
+        listener.latencies_ms.clear()
+    sampler, before, used = LagSampler(ledger), resident_mb(platform), cpu_seconds(platform)
+    started = time.monotonic()
+    sampler.start()
+    time.sleep(options.minutes * 60)
+    sampler.stop()
+    seconds = time.monotonic() - started
+    after, spent = resident_mb(platform), cpu_seconds(platform)
+    for listener in listeners:
+        listener.close()
+    print_tables(options, seconds, listeners, sampler, before, after, {n: spent[n] - used[n] for n in spent})
+
+
+def print_tables(
+    options: argparse.Namespace,
+    seconds: float,
+    listeners: list[Listener],
+    sampler: LagSampler,
+    before: dict[str, float],
+    after: dict[str, float],
+    cpu: dict[str, float],
+) -> None:
+    latencies = [value for listener in listeners for value in listener.latencies_ms]
+    whole_seconds = list(sampler.emptied.values())[1:-1]
+    print(f"{os.cpu_count()} cores, {machine.python_implementation()} {machine.python_version()}, {seconds:.0f} s")
+    print("\n| chains received | per second and client | p50 ms | p99 ms | max ms |")
+    print("|---|---|---|---|---|")
+    print(
+        f"| {len(latencies)} | {len(latencies) / seconds / options.clients:.1f} | {percentile(latencies, 0.5):.0f} "
+        f"| {percentile(latencies, 0.99):.0f} | {max(latencies):.0f} |"
+    )
+    print(f"\nseconds in which the ledger was empty at least once: {sum(whole_seconds)} of {len(whole_seconds)}")
+    print(f"most entries owed at once: {sampler.highest}")
+    print("\n| process | MB before | MB after | CPU % of a core |")
+    print("|---|---|---|---|")
+    for name in before:
+        print(f"| {name} | {before[name]:.0f} | {after[name]:.0f} | {100 * cpu[name] / seconds:.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -103,8 +103,9 @@ def normalised(k: FloatArray, s: FloatArray) -> Normalised:
 
 def log_price(unit: Normalised) -> FloatArray:
     """ln c, also where c underflows."""
-    result: FloatArray = np.log(unit.ratio) - 0.5 * unit.d1 * unit.d1 - LOG_SQRT_2_PI
-    return result
+    # At s = 0 the ratio is 0, and past d1 = -1e8 its sign is rounding: no price either way.
+    log_ratio = np.where(unit.ratio > 0.0, np.log(unit.ratio), -np.inf)
+    return log_ratio - 0.5 * unit.d1 * unit.d1 - LOG_SQRT_2_PI
 
 
 def _series(h: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:

@@ -34,4 +34,5 @@ def put_call_value_ratio(
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     with np.errstate(all="ignore"):
-        return np.where(denominator > 0.0, numerator / denominator, np.nan)
+        ratio = numerator / denominator
+        return np.where((denominator > 0.0) & np.isfinite(ratio), ratio, np.nan)

@@ -49,8 +49,9 @@ def total_variance(k: ArrayLike, theta: ArrayLike, rho: ArrayLike, phi: ArrayLik
         root = np.hypot(z + rho_, np.sqrt(co_rho))
         # root² - linear² = z²(1 - ρ²): on the falling wing the sum cancels and this quotient does not.
         shape = np.where(linear >= 0.0, root + linear, z * (z / (root - linear)) * co_rho)
-        valid = np.isfinite(shape) & np.isfinite(theta_) & (theta_ >= 0.0) & (np.abs(rho_) < 1.0) & (phi_ >= 0.0)
-        return np.where(valid, 0.5 * theta_ * shape, np.nan)
+        w = 0.5 * theta_ * shape
+        valid = np.isfinite(w) & np.isfinite(k_) & (theta_ >= 0.0) & (np.abs(rho_) < 1.0) & (phi_ >= 0.0)
+        return np.where(valid, w, np.nan)
 
 
 def power_law_phi(theta: ArrayLike, eta: ArrayLike, gamma: ArrayLike) -> FloatArray:
@@ -71,8 +72,8 @@ def atm_total_variance(
     """
     with np.errstate(all="ignore"):
         T, zero, infinity, kappa_ = broadcast(years, sigma_zero, sigma_infinity, kappa)
-        reverting = np.where(kappa_ > 0.0, -np.expm1(-kappa_ * T) / kappa_, T)
-        # Grouped so that both weights, reverting and T - reverting, are >= 0.
+        # Grouped so that both weights, reverting and T - reverting, are >= 0, rounding included.
+        reverting = np.where(kappa_ > 0.0, np.minimum(-np.expm1(-kappa_ * T) / kappa_, T), T)
         theta = infinity**2 * (T - reverting) + zero**2 * reverting
         valid = (T >= 0.0) & (zero >= 0.0) & (infinity >= 0.0) & (kappa_ >= 0.0) & np.isfinite(theta)
         return np.where(valid, theta, np.nan)

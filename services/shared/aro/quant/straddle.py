@@ -61,7 +61,8 @@ def strike_volatility(call_iv: ArrayLike, put_iv: ArrayLike) -> FloatArray:
     Under a parity forward both sides of a strike have one true volatility, so either may stand in for the other.
     """
     call, put = np.asarray(call_iv, dtype=np.float64), np.asarray(put_iv, dtype=np.float64)
-    return np.where(np.isnan(call), put, np.where(np.isnan(put), call, 0.5 * (call + put)))
+    with np.errstate(all="ignore"):
+        return np.where(np.isnan(call), put, np.where(np.isnan(put), call, 0.5 * (call + put)))
 
 
 def volatility_at_forward(strikes: ArrayLike, call_iv: ArrayLike, put_iv: ArrayLike, forward: ArrayLike) -> FloatArray:

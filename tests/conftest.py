@@ -12,7 +12,6 @@ from aro.adapters import mongo
 from aro.adapters.mongo import Document
 from aro.testing.servers import MongoServer, RedisServer
 
-
 CAPTURE_VARIABLE = "ARO_NSE_CAPTURE"
 NEEDS_CAPTURE = "test_capture.py"
 

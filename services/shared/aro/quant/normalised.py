@@ -38,6 +38,7 @@ SQRT_HALF_PI: Final = 1.2533141373155003
 INV_SQRT_2_PI: Final = 0.3989422804014327
 LOG_SQRT_2_PI: Final = 0.9189385332046727
 LIMIT: Final = 1e10
+"""Of |k/s| and s/2, so that 0·inf never arises; c has long been 0 or 1 there."""
 
 SERIES_MAX_S: Final = 1.0
 """Below it the series needs 11 terms for full precision; above it the difference loses less than a digit."""
@@ -79,7 +80,6 @@ def log_moneyness(forward: FloatArray, strike: FloatArray) -> FloatArray:
 
 def normalised(k: FloatArray, s: FloatArray) -> Normalised:
     """c(k, s) for k >= 0 and s >= 0, infinite s included; call it under `numpy.errstate` that ignores all."""
-    # The limits keep 0·inf out; beyond them every term has long been 0 or 1.
     h = np.where(k > 0.0, np.maximum(-k / s, -LIMIT), 0.0)
     t = np.minimum(0.5 * s, LIMIT)
     d1 = h + t

@@ -122,11 +122,14 @@ def _ping(client: redis.Redis) -> None:
 def run(settings: FeedSettings, stop: threading.Event) -> None:
     """Until `stop`. Raises `FeedError`, `UnknownProduct`, or OSError when the port is taken."""
     provider = create_provider(settings)
-    service = FeedService(settings, provider, open_truth(settings), SystemClock())
+    truth = open_truth(settings)
+    service = FeedService(settings, provider, truth, SystemClock())
     server = serve_operations(
         "feed-generator", host=settings.host, port=settings.operations_port, health=service.health
     )
     log.info("feeding", provider=settings.provider, interval=settings.interval)
     service.run(stop)
     server.shutdown()
+    if truth is not None:
+        truth.close()
     log.info("stopped")

@@ -49,6 +49,7 @@ def _surface(rho: float, eta: float, sigma_zero: float, sigma_infinity: float) -
 
 MARKETS: Final[Mapping[str, Market]] = MappingProxyType(
     {
+        # spot, surface (rho, eta, sigma zero, sigma infinity), basis, contracts/s, open interest, spread, expiries
         "NIFTY": Market(24_560.0, _surface(-0.35, 0.8, 0.125, 0.15), 4e-4, 20.0, 60_000.0, 1.0, 3, 2),
         "BANKNIFTY": Market(58_000.0, _surface(-0.30, 0.8, 0.145, 0.17), 4e-4, 8.0, 20_000.0, 1.2, 0, 3),
         "FINNIFTY": Market(27_500.0, _surface(-0.30, 0.8, 0.14, 0.165), 5e-4, 0.5, 2_000.0, 2.5, 0, 3),

@@ -75,7 +75,7 @@ def test_every_expiry_is_served_from_storage(platform: Platform, token: str, cli
         return answer.json()
 
     def stored() -> list[str]:
-        return [item["expiry"] for item in get("/products/NIFTY/expiries")["items"]]
+        return [item["expiry"] for item in get("/products/NIFTY/expiries")["expiries"]]
 
     eventually(lambda: len(stored()) == EXPIRIES, "all expiries to be stored")
     for expiry in stored():

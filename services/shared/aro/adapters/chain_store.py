@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, plain
 from aro.adapters.paging import ANY_SEQ, Page, read_page
-from aro.adapters.writes import ensure_ttl, insert_new, raise_unless_duplicates
+from aro.adapters.writes import ensure_index, ensure_ttl, insert_new, raise_unless_duplicates
 from aro.contracts.analytics import ChainMetrics, EnrichedChain
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_LATEST, COLLECTION_METRICS
 
@@ -45,10 +45,10 @@ class ChainStore:
 
     def ensure(self, *, chain_hours: float, metrics_days: float) -> None:
         """Create indexes and retention. Safe to repeat, beside a live system too."""
-        # The order of pages, so that MongoDB walks the index and sorts nothing.
-        by_time = [("product", ASCENDING), ("expiry", ASCENDING), ("source_at", DESCENDING), ("source_seq", DESCENDING)]
+        # Time comes last: SecantusDB 0.7 loses matches at the end of a range that another key follows.
+        by_time = [("product", ASCENDING), ("expiry", ASCENDING), ("source_at", DESCENDING)]
         for collection, seconds in ((self._chains, chain_hours * 3_600), (self._metrics, metrics_days * 86_400)):
-            collection.create_index(by_time, name="product_expiry_time")
+            ensure_index(collection, by_time, "product_expiry_time")
             ensure_ttl(collection, "source_at", round(seconds))
         ensure_ttl(self._latest, "source_at", round(metrics_days * 86_400))
 

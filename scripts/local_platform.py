@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local import health, starting, stopping, summary
-from local.account import AccountError
+from local import health, seeding, starting, stopping, summary
+from local.account import AccountError, access_token
 from local.home import Home, HomeError, default_home
 from local.programs import FeedOptions, programs
 from local.settings import LocalSettings
-from local.supervision import SupervisorError
+from local.supervision import Supervisor, SupervisorError
 
 from aro.adapters.embedded import ServerNotFound
 from aro.contracts.problems import AroError
@@ -25,10 +25,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         home = Home((settings.home or default_home(environ)).absolute())
         if options.command == "stop":
             return _stop(home)
+        if options.command == "seed":
+            return _seed(home, seconds=options.seconds, step=options.step)
         return _status(home) if options.status else _start(home, settings, options)
     except (SettingsError, HomeError, SupervisorError, ServerNotFound, FileNotFoundError) as error:
         return _fail(str(error))
-    except (starting.CannotStart, health.Unhealthy, AccountError) as error:
+    except (starting.CannotStart, seeding.SeedError, health.Unhealthy, AccountError) as error:
         return _fail(str(error))
     except AroError as error:
         return _fail(error.detail)
@@ -55,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         "--status", action="store_true", help="only print a table of the processes; 0 if all are healthy"
     )
     commands.add_parser("stop", prog="stop-local.sh", description="Stop everything that start-local.sh started.")
+    seed = commands.add_parser("seed", prog="seed-data.sh", description="Back-fill history through the real pipeline.")
+    seed.add_argument("--seconds", type=int, default=3_600, help="how far back (default: an hour)")
+    seed.add_argument("--step", type=int, default=10, help="seconds between snapshots (default: 10)")
     return parser
 
 
@@ -97,6 +102,22 @@ def _stop(home: Home) -> int:
     _say(
         f"stopped: {ended.total} processes ended{lost}, their ports are free" if ended.total else "nothing was running"
     )
+    return 0
+
+
+def _seed(home: Home, *, seconds: int, step: int) -> int:
+    recorded = starting.recorded(home)
+    if recorded is None or not Supervisor(home).is_running():
+        return _fail("the platform is not running: ./scripts/start-local.sh starts it")
+    settings, feed = recorded
+    progress = starting.Progress(_say)
+    with progress.phase("demo account") as words:
+        token = access_token(home, settings.auth_port)
+        words.append(f"logged in; its password is in {home.demo}")
+    with progress.phase("history") as words:
+        words.append(seeding.backfill(home, settings, feed, seconds=seconds, step=step))
+    _say(f"\nwhat storage serves of the last {seconds} s:")
+    _say(seeding.table(seeding.stored(settings, token, seconds=seconds)))
     return 0
 
 

@@ -76,9 +76,13 @@ class Home:
         """Create what is missing, readable by nobody else. Raises `HomeError`."""
         if len(os.fsencode(self.socket)) > _MAX_SOCKET_PATH:
             raise HomeError(f"ARO_HOME is too long a path for the control socket in it: {self.path}")
+        if "%" in str(self.path):
+            raise HomeError(f"ARO_HOME may not hold a %, which means something to supervisor: {self.path}")
         try:
-            for folder in (self.path, self.run, self.logs, self.keys, self.data("redis"), self.data("mongo")):
-                folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self.path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+            data = self.path / "data"
+            for folder in (self.run, self.logs, self.keys, data, data / "redis", data / "mongo"):
+                folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
             self.path.chmod(_PRIVATE_FOLDER)
         except OSError as error:
             raise HomeError(f"cannot use {self.path}: {error.strerror}; set ARO_HOME to a folder of yours") from None

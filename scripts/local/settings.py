@@ -20,16 +20,16 @@ class LocalSettings:
     auth_port: int = setting("ARO_AUTH_PORT", "Port of the local auth service", default=8020, minimum=1)
     storage_port: int = setting("ARO_STORAGE_PORT", "Port of the local storage service", default=8030, minimum=1)
     feed_port: int = setting(
-        "ARO_FEED_OPERATIONS_PORT", "Port of the local feed's health and metrics", default=9101, minimum=1
+        "ARO_FEED_OPERATIONS_PORT", "Port of health and metrics of the local feed", default=9101, minimum=1
     )
     consume_port: int = setting(
-        "ARO_CONSUME_OPERATIONS_PORT", "Port of the local ledger consumer's health and metrics", default=9102, minimum=1
+        "ARO_CONSUME_OPERATIONS_PORT", "Port of health and metrics of the local role consume", default=9102, minimum=1
     )
     work_port: int = setting(
-        "ARO_WORK_OPERATIONS_PORT", "Port of the local worker's health and metrics", default=9103, minimum=1
+        "ARO_WORK_OPERATIONS_PORT", "Port of health and metrics of the local role work", default=9103, minimum=1
     )
     beat_port: int = setting(
-        "ARO_BEAT_OPERATIONS_PORT", "Port of the local scheduler's health and metrics", default=9104, minimum=1
+        "ARO_BEAT_OPERATIONS_PORT", "Port of health and metrics of the local role beat", default=9104, minimum=1
     )
     redis_port: int = setting("ARO_REDIS_PORT", "Port of the local Redis", default=16379, minimum=1)
     mongo_port: int = setting("ARO_MONGO_PORT", "Port of the local MongoDB", default=27117, minimum=1)

@@ -11,12 +11,11 @@ from local import ports
 from local.home import Home
 from local.processes import Process, end, is_running, noted, of_platform
 from local.programs import TIERS, Program, stop_seconds
-from local.supervision import Supervisor
+from local.supervision import DAEMON, Supervisor
 
 _POLL_SECONDS: Final = 0.05
-_SUPERVISOR: Final = "supervisord"
 _ENDED: Final = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
-_ORPHAN_SECONDS: Final = 20.0
+ORPHAN_SECONDS: Final = 20.0
 _SLACK_SECONDS: Final = 5.0
 _ROUNDS: Final = 3
 
@@ -47,8 +46,8 @@ def stop(home: Home) -> Ended:
             supervisor.shutdown()
         except (OSError, http.client.HTTPException):
             supervised = 0  # it was killed meanwhile: what it left is ended below
-        daemon = [process for process in noted(home) if process.name == _SUPERVISOR]
-        _until(lambda: not any(is_running(process) for process in daemon), _ORPHAN_SECONDS)
+        daemon = [process for process in noted(home) if process.name == DAEMON]
+        _until(lambda: not any(is_running(process) for process in daemon), ORPHAN_SECONDS)
     orphans = _end_orphans(home)
     for file in home.run.glob("*.pid") if home.run.is_dir() else []:
         file.unlink()
@@ -94,9 +93,9 @@ def _end_orphans(home: Home) -> int:
             return len(ended)
         ended.update(found)
         # Supervisor first, or it would start again what is ended; then the tiers; then children without a name.
-        order = {_SUPERVISOR: 1_000, **TIERS}
+        order = {DAEMON: 1_000, **TIERS}
         for rank in sorted({order.get(process.name, -1) for process in found}, reverse=True):
-            end([process for process in found if order.get(process.name, -1) == rank], seconds=_ORPHAN_SECONDS)
+            end([process for process in found if order.get(process.name, -1) == rank], seconds=ORPHAN_SECONDS)
     left = of_platform(home)
     if left:
         raise StillRunning(", ".join(f"pid {process.pid}" for process in left))

@@ -31,7 +31,7 @@ def summary(started: Started) -> str:
         "",
         "subscribe with Node, or with Python:",
         f"  {variables}node {_relative(CHECKOUT / 'scripts' / 'subscribe-example.js')}",
-        f"  {variables}{_relative(Path(sys.executable))} {_relative(CHECKOUT / 'scripts' / 'subscribe_example.py')}",
+        f"  {variables}{_relative(Path(sys.executable))} {_relative(CHECKOUT / 'examples' / 'subscribe.py')}",
         "see and stop:",
         f"  {variables}./scripts/start-local.sh --status",
         f"  {variables}./scripts/stop-local.sh",

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.home import Home, write_private
-from local.processes import MARK
+from local.processes import MARK, noted
 from local.programs import Program
 
+DAEMON: Final = "supervisord"
 LAUNCHER: Final = Path(__file__).with_name("launch.sh")
 LOG_BYTES: Final = "10MB"
 LOG_BACKUPS: Final = 3
@@ -52,8 +53,8 @@ def configuration(home: Home, programs: Iterable[Program]) -> str:
     for program in programs:
         launch = ["bash", str(LAUNCHER), str(home.pid_file(program.name)), *program.command]
         parser[f"program:{program.name}"] = {
-            "command": _escape(shlex.join(launch)),
-            "environment": ",".join(f'{key}="{_escape(value)}"' for key, value in program.environ.items()),
+            "command": shlex.join(launch),
+            "environment": ",".join(f'{key}="{value}"' for key, value in program.environ.items()),
             # supervisord's own orderly end goes from the highest number to the lowest.
             "priority": str(100 * (program.tier + 1)),
             "autostart": "true",
@@ -65,10 +66,13 @@ def configuration(home: Home, programs: Iterable[Program]) -> str:
             # Only the last resort is for the whole group: a Celery parent ends its children itself.
             "killasgroup": "true",
             "redirect_stderr": "true",
-            "stdout_logfile": _escape(str(home.log(program.name))),
+            "stdout_logfile": str(home.log(program.name)),
             "stdout_logfile_maxbytes": LOG_BYTES,
             "stdout_logfile_backups": str(LOG_BACKUPS),
         }
+    for section in parser.values():
+        for key, value in section.items():
+            section[key] = value.replace("%", "%%")  # supervisor expands %(names)s in every value
     text = io.StringIO()
     parser.write(text)
     return text.getvalue()
@@ -78,23 +82,27 @@ def start(home: Home, environ: Mapping[str, str]) -> None:
     """Run supervisord in the background with `environ` on top of ours, until it answers. Raises `SupervisorError`."""
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     # Through the launcher too, so that it is noted like its children.
-    command = ["bash", str(LAUNCHER), str(home.pid_file("supervisord"))]
+    command = ["bash", str(LAUNCHER), str(home.pid_file(DAEMON))]
     command += [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--silent", "-c", str(home.configuration)]
-    with home.log("supervisord.start").open("wb") as sink:
-        daemon = subprocess.Popen(
-            command,
+    log = home.log(f"{DAEMON}.start")
+    home.pid_file(DAEMON).unlink(missing_ok=True)
+    with log.open("wb") as sink:
+        # The shell in between makes it nobody's child; job control keeps the shell from switching its signals off.
+        subprocess.run(
+            ["bash", "-c", 'set -m; "$@" &', "bash", *command],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
             env={**inherited, **environ, MARK: str(home.path)},
             start_new_session=True,
+            check=True,
         )
     supervisor = Supervisor(home)
     deadline = time.monotonic() + _START_SECONDS
     while not supervisor.is_running():
-        if daemon.poll() is not None or time.monotonic() > deadline:
-            lines = home.log("supervisord.start").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise SupervisorError(f"supervisord does not start: {lines[-1] if lines else 'it says nothing'}")
+        ended = home.pid_file(DAEMON).exists() and DAEMON not in {process.name for process in noted(home)}
+        if ended or time.monotonic() > deadline:
+            raise SupervisorError(f"supervisord does not start: {_reason(log)}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -148,9 +156,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connected.settimeout(self.timeout)
+        try:
+            connected.connect(str(self._path))
+        except OSError:
+            connected.close()
+            raise
+        self.sock = connected
 
 
 class _UnixTransport(xmlrpc.client.Transport):
@@ -158,9 +171,14 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002 - the path is the address
-        return _UnixConnection(self._path)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection  # where `close` looks
+        return connection
 
 
-def _escape(value: str) -> str:
-    return value.replace("%", "%%")
+def _reason(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return next(
+        (line for line in lines if line.startswith("Error")), lines[-1] if lines else f"it says nothing in {log}"
+    )

@@ -1,7 +1,6 @@
 """Every route of auth and storage is guarded, or on the list of public ones; a guarded one takes no forged token."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from aro.adapters.tokens import TokenIssuer
 from aro.runtime.preparation import Preparation
 from aro.runtime.settings import load
 from aro.testing.forgery import forgeries
-from aro.testing.servers import MongoServer
 from aro.testing.services import HttpService
 from auth_service import app as auth_app
 from auth_service.keys import SigningKey, load_or_create
@@ -49,18 +47,10 @@ class Running:
     key: SigningKey
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, mongo_server: MongoServer) -> Iterator[Running]:
-    directory = Path(tmp_path_factory.mktemp("routes"))
-    shared = {"ARO_MONGO_URL": mongo_server.url, "ARO_MONGO_DATABASE": "aro_routes_test"}
-    auth = HttpService("auth_service", directory, {**shared, "ARO_AUTH_KEY_DIR": str(directory / "keys")})
-    jwks = {"ARO_JWKS_URL": f"{auth.url}/.well-known/jwks.json"}
-    storage = HttpService("storage_service", directory, {**shared, **jwks})
-    auth.start()
-    storage.start()
-    yield Running({"auth": auth.url, "storage": storage.url}, load_or_create(directory / "keys"))
-    auth.kill()
-    storage.kill()
+@pytest.fixture
+def running(auth_process: HttpService, storage_process: HttpService) -> Running:
+    key = load_or_create(Path(auth_process.settings["ARO_AUTH_KEY_DIR"]))
+    return Running({"auth": auth_process.url, "storage": storage_process.url}, key)
 
 
 def built(name: str, database: MongoDatabase, directory: Path) -> Flask:

@@ -20,16 +20,15 @@ ACCOUNT = {"email": "reader@example.com", "password": "a reader of everything"}
 
 @pytest.fixture
 def own_mongo(tmp_path: Path) -> Iterator[MongoServer]:
+    """Not started."""
     server = MongoServer(tmp_path / "mongo")
-    server.start()
     yield server
     server.kill()
 
 
 @pytest.fixture
 def services(tmp_path: Path, own_mongo: MongoServer) -> Iterator[tuple[HttpService, HttpService]]:
-    """auth and storage, started while their database is away."""
-    own_mongo.kill()
+    """auth and storage, started before their database."""
     shared = {"ARO_MONGO_URL": own_mongo.url, "ARO_MONGO_DATABASE": DATABASE}
     auth = HttpService(
         "auth_service", tmp_path, {**shared, "ARO_AUTH_KEY_DIR": str(tmp_path / "keys")}, wait_for="/livez"

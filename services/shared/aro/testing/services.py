@@ -18,6 +18,7 @@ class HttpService(Server):
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
+        self.settings = dict(settings)
         self._wait_for = wait_for
         own = {name: value for name, value in os.environ.items() if not name.startswith("ARO_")}
         super().__init__(

@@ -80,6 +80,8 @@ ensure_environment() {
   "$VENV/bin/python" -m pip install -qq --no-index --no-deps --no-build-isolation "${editable[@]}" ||
     fail "the packages under services/ could not be installed"
   echo "$wanted" >"$stamp"
+  # What tests need contains what the platform needs.
+  [[ $kind != tests ]] || digest "$ROOT/scripts/requirements.txt" "${packages[@]}" >"$VENV/.installed-scripts"
   phase environment "$started" "Python $(python_version), packages installed"
 }
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -138,6 +139,8 @@ def _mongo(port: int) -> str:
     from aro.adapters import mongo
 
     try:
+        # The driver would wait for a server that is not there yet.
+        socket.create_connection((LOOPBACK, port), timeout=PROBE_SECONDS).close()
         database = mongo.connect(
             f"mongodb://{LOOPBACK}:{port}", "admin", timeout=PROBE_SECONDS, selection_timeout=PROBE_SECONDS
         )
@@ -145,7 +148,7 @@ def _mongo(port: int) -> str:
             mongo.ping(database)
         finally:
             database.client.close()
-    except mongo.MongoError as error:
+    except (OSError, mongo.MongoError) as error:
         return _reason(error)
     return ""
 

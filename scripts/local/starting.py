@@ -115,7 +115,7 @@ def _start_afresh(home: Home, settings: LocalSettings, feed: FeedOptions, progre
         ended = stopping.stop(home)
         progress.note(f"{ended.orphans} processes of this platform had lost their supervisor and were ended")
     plan = programs(home, settings, feed)
-    faults = [ports.taken(item.port, item.name, item.variable) for item in plan if not ports.is_free(item.port)]
+    faults = _port_faults(plan)
     if faults:
         raise CannotStart("\n".join(faults))
     password = home.redis_password()
@@ -131,6 +131,14 @@ def _start_afresh(home: Home, settings: LocalSettings, feed: FeedOptions, progre
         # Also on Ctrl-C: half a platform helps nobody; the logs stay.
         stopping.stop(home)
         raise
+
+
+def _port_faults(plan: list[Program]) -> list[str]:
+    variables: dict[int, list[str]] = {}
+    for item in plan:
+        variables.setdefault(item.port, []).append(item.variable)
+    shared = [f"{' and '.join(names)} are all {port}" for port, names in variables.items() if len(names) > 1]
+    return shared + [ports.taken(item.port, item.name, item.variable) for item in plan if not ports.is_free(item.port)]
 
 
 def _wait(home: Home, plan: list[Program], password: str, progress: Progress) -> None:

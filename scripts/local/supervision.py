@@ -100,7 +100,7 @@ def start(home: Home, environ: Mapping[str, str]) -> None:
     supervisor = Supervisor(home)
     deadline = time.monotonic() + _START_SECONDS
     while not supervisor.is_running():
-        ended = home.pid_file(DAEMON).exists() and DAEMON not in {process.name for process in noted(home)}
+        ended = _was_born(home) and DAEMON not in {process.name for process in noted(home)}
         if ended or time.monotonic() > deadline:
             raise SupervisorError(f"supervisord does not start: {_reason(log)}")
         time.sleep(_POLL_SECONDS)
@@ -175,6 +175,14 @@ class _UnixTransport(xmlrpc.client.Transport):
         connection = _UnixConnection(self._path)
         self._connection = host, connection  # where `close` looks
         return connection
+
+
+def _was_born(home: Home) -> bool:
+    """Whether the launcher has noted supervisord; its file is empty for a moment."""
+    try:
+        return home.pid_file(DAEMON).stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _reason(log: Path) -> str:

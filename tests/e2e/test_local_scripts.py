@@ -103,6 +103,11 @@ def test_life_of_a_local_platform(local):
     assert {name for name, pid in local.pids().items() if before[name] != pid} == {"feed"}
     assert "feed            NIFTY, synthetic" in changed.stdout
 
+    seeded = local("seed", "--seconds", "600", "--step", "60")
+    assert seeded.returncode == 0, seeded.stderr
+    ticks = re.search(r"^NIFTY +(\d+) +\d+  ", seeded.stdout, re.MULTILINE)[1]
+    assert int(ticks) >= 10
+
     os.kill(before["supervisord"], signal.SIGKILL)
     eventually(lambda: local("start", "--status").returncode != 0, "status to tell", interval=0.5)
     orphans = len(local.processes())
@@ -112,6 +117,12 @@ def test_life_of_a_local_platform(local):
     assert re.search(r"(\d+) of them without a supervisor", stopped.stdout)
     assert local.processes() == []
     assert local("stop").stdout == "nothing was running\n"
+
+
+def test_seeding_needs_a_platform(local):
+    refused = local("seed")
+    assert refused.returncode == 1
+    assert refused.stderr == "the platform is not running: ./scripts/start-local.sh starts it\n"
 
 
 def test_what_stands_in_the_way_is_said_and_nothing_is_left(local):

@@ -60,9 +60,12 @@ def source_files() -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
-def imports(name: str, source: str, *, is_package: bool = False) -> Iterator[Import]:
-    """Every import of module `name`, also those inside functions and under TYPE_CHECKING; relative ones resolved."""
-    for node in ast.walk(ast.parse(source)):
+def imports(name: str, source: str, *, is_package: bool = False, at_run: bool = False) -> Iterator[Import]:
+    """Every import of module `name`, relative ones resolved, also those inside functions.
+
+    Those under TYPE_CHECKING belong to the law too, but not to what a process loads: `at_run` leaves them out.
+    """
+    for node in _walk(ast.parse(source), skip_typing=at_run):
         if isinstance(node, ast.Import):
             yield from (Import(node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -104,6 +107,15 @@ def _fault(name: str, imported: str, services: set[str]) -> str:
 
 def _reason(here: str, there: str) -> str:
     return "only tests may" if there == TESTING else f"{here} stands below or beside it"
+
+
+def _walk(node: ast.AST, *, skip_typing: bool) -> Iterator[ast.AST]:
+    yield node
+    children = list(ast.iter_child_nodes(node))
+    if skip_typing and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        children = list(node.orelse)
+    for child in children:
+        yield from _walk(child, skip_typing=skip_typing)
 
 
 def _absolute(name: str, node: ast.ImportFrom, *, is_package: bool) -> str:

@@ -62,3 +62,9 @@ def test_a_right_import_is_not(name, source):
 def test_relative_imports_are_resolved_from_modules_and_packages():
     assert [item.module for item in imports("a.b.c", "from . import x\nfrom ..d import y")] == ["a.b", "a.d"]
     assert [item.module for item in imports("a.b", "from . import x", is_package=True)] == ["a.b"]
+
+
+def test_what_only_a_type_checker_reads_is_law_but_not_loaded():
+    source = "if TYPE_CHECKING:\n    import a\nelse:\n    import b\n\ndef f():\n    import c\n"
+    assert [item.module for item in imports("m", source)] == ["a", "b", "c"]
+    assert [item.module for item in imports("m", source, at_run=True)] == ["b", "c"]

@@ -34,7 +34,7 @@ def third_party(package):
     while pending:
         name = pending.pop()
         path = SOURCES[name]
-        for item in imports(name, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py"):
+        for item in imports(name, path.read_text(encoding="utf-8"), is_package=path.name == "__init__.py", at_run=True):
             top = item.module.split(".")[0]
             if top in (OURS, package):
                 candidates = [item.module] if item.module in SOURCES else []

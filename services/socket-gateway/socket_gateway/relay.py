@@ -22,6 +22,8 @@ log = get_logger(__name__)
 CONFIRM_SECONDS: Final = 0.2
 """What a position check found missing may be on its way still; this is how long it is waited for."""
 POLL_SECONDS: Final = 0.5
+ANNOUNCEMENTS_PER_TURN: Final = 50
+"""Reading what has arrived already does not yield, so a long backlog would starve those who write to clients."""
 BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.6)
 """Pauses between attempts to reconnect, before jitter of up to a half; the last one repeats."""
 
@@ -88,10 +90,14 @@ class Relay:
 
     def _receive(self, listener: Listener, seconds: float) -> None:
         until = self._clock.monotonic() + seconds
+        handled = 0
         while (left := until - self._clock.monotonic()) > 0:
             announcement = listener.next(min(left, POLL_SECONDS))
             if announcement is not None:
                 self._announce(announcement)
+                handled += 1
+                if handled % ANNOUNCEMENTS_PER_TURN == 0:
+                    time.sleep(0)
 
     def _announce(self, announcement: bytes) -> None:
         try:

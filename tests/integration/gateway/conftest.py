@@ -325,9 +325,9 @@ def auth() -> Iterator[Auth]:
     auth.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, auth: Auth) -> Iterator[Stack]:
-    """Shared by the tests of one module: they use channels of their own and kill nothing."""
+    """Shared by all tests of the gateway: they use channels of their own and kill nothing."""
     with Stack(Path(tmp_path_factory.mktemp("gateway")), auth) as running:
         yield running
 

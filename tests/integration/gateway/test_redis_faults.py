@@ -79,12 +79,14 @@ def test_log_of_the_wrong_type_hurts_its_channel_only(subscribed: Any) -> None:
     stack, channel, raw = subscribed
     publish_silently(stack.client, channel, 2)
     stack.client.set(log_key(channel), "poison")
-    stack.client.sadd(LIVE_INDEX, "chain:NIFTY:2099-01-01", "not a channel", "metrics:NIFTY:*")
-    stack.client.set(live_key("chain:NIFTY:2099-01-01"), "poison")
+    poison = ("chain:NIFTY:2099-01-01", "not a channel", "metrics:NIFTY:*")
+    stack.client.sadd(LIVE_INDEX, *poison)
+    stack.client.set(live_key(poison[0]), "poison")
     assert raw.next_of("snapshot", channel, seconds=3)["data"]["n"] == 2
     other = stack.chain()
     stack.seed(other)
-    stack.client.delete(log_key(channel), live_key("chain:NIFTY:2099-01-01"))
+    stack.client.srem(LIVE_INDEX, *poison)
+    stack.client.delete(log_key(channel), live_key(poison[0]))
 
 
 def test_what_is_not_news_is_dropped(subscribed: Any) -> None:

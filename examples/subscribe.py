@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +23,9 @@ GATEWAY_URL = os.environ.get("ARO_GATEWAY_URL", "http://127.0.0.1:8010")
 NAMESPACE = "/v1"
 DEFAULT_CHANNELS = ("ticks:NIFTY", "metrics:NIFTY:*", "ticks:BANKNIFTY", "metrics:BANKNIFTY:*")
 
-# Events are handled by threads of their own, so they are ordered by what they carry and not by when they come.
+# Each event is handled in a thread of its own, so they are ordered by what they carry and not by when they come.
 positions: dict[str, tuple[str, int]] = {}
+one_at_a_time = threading.Lock()
 client = socketio.Client()
 
 
@@ -53,10 +55,11 @@ def subscribe(channels: list[str]) -> None:
 @client.on("snapshot", namespace=NAMESPACE)
 @client.on("update", namespace=NAMESPACE)
 def on_state(message: dict[str, Any]) -> None:
-    epoch, seq = positions.get(message["channel"], ("", 0))
-    if message["epoch"] != epoch or message["seq"] > seq:
-        positions[message["channel"]] = (message["epoch"], message["seq"])
-        show(message)
+    with one_at_a_time:
+        epoch, seq = positions.get(message["channel"], ("", 0))
+        if message["epoch"] != epoch or message["seq"] > seq:
+            positions[message["channel"]] = (message["epoch"], message["seq"])
+            show(message)
 
 
 @client.on("resync", namespace=NAMESPACE)
@@ -80,7 +83,8 @@ def show(message: dict[str, Any]) -> None:
     at = datetime.fromtimestamp(data.get("source_ts", data.get("server_ts", 0)) / 1000, UTC)
     names = ("price", "spot", "forward", "iv_atm", "atm_straddle", "pcr_oi", "max_pain")
     values = "  ".join(f"{name} {data[name]}" for name in names if data.get(name) is not None)
-    print(f"{at:%H:%M:%S.%f}"[:-3], f"{message['channel']:<28}", values, f"#{message['seq']}", flush=True)
+    time_of_day = f"{at:%H:%M:%S.%f}"[:-3]
+    print(f"{time_of_day}  {message['channel']:<28}{values}  #{message['seq']}", flush=True)
 
 
 def main() -> None:

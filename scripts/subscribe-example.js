@@ -119,6 +119,7 @@ class Subscriber {
       ? options.channels
       : DEFAULT_PRODUCTS.flatMap((product) => [`ticks:${product}`, `metrics:${product}:*`]);
     this.positions = new Map(); // channel -> {epoch, seq}
+    this.awaited = new Set();
     this.far = new Set(); // expiries that the default view leaves out; their snapshots are on their way still
     this.printer = new Printer();
     this.hasConnected = false;
@@ -189,8 +190,9 @@ class Subscriber {
 
   onRejected({ channel, code, detail }) {
     const comesLater = code === "unknown_expiry" || code === "service_unavailable";
-    say(`${channel}: ${detail}${comesLater ? "; waiting for it" : ""}`);
-    if (!comesLater) return finish(EXIT.refused, `${channel} was rejected: ${code}`);
+    if (!comesLater) return finish(EXIT.refused, `${channel} was rejected: ${code}: ${detail}`);
+    if (!this.awaited.has(channel)) say(`${detail}; waiting for it`);
+    this.awaited.add(channel);
     this.positions.delete(channel);
     setTimeout(() => this.socket.connected && this.subscribe([channel]), RETRY_MS);
   }

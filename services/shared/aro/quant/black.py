@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
+from aro.quant import kernel
 from aro.quant.arrays import BoolArray, FloatArray, broadcast, positive
 from aro.quant.normalised import Normalised, log_moneyness, log_price, normalised
 
@@ -92,6 +93,18 @@ def greeks(
 
     At σ = 0 they are the limits σ → 0; gamma at F = K has none and is NaN.
     """
+    columns = kernel.columns((forward, strike, years, sigma, discount), is_call)
+    if kernel.compiled is None:
+        return _greeks(columns.floats, columns.is_call)
+    results, status, hard = kernel.compiled.greeks(columns)
+    if hard:
+        rows = np.flatnonzero(status == kernel.HARD)
+        results.reshape(len(results), -1)[:, rows] = _greeks(*columns.rows(rows))
+    return Greeks(*results)
+
+
+def _greeks(columns: tuple[FloatArray, ...], is_call: BoolArray) -> Greeks:
+    forward, strike, years, sigma, discount = columns
     with np.errstate(all="ignore"):
         contracts = _contracts(forward, strike, years, sigma, discount, is_call)
         F, K, T, sigma_, D, call, valid = contracts

@@ -1,4 +1,4 @@
-"""Fixtures shared by all rungs: one Redis and one MongoDB-compatible server per test session, on free ports."""
+"""Fixtures shared by all rungs: one Redis, one MongoDB-compatible server, one auth and one storage per test session."""
 
 import os
 from collections.abc import Iterator
@@ -12,6 +12,9 @@ from aro.adapters import mongo
 from aro.adapters.mongo import Document
 from aro.quant import kernel
 from aro.testing.servers import MongoServer, RedisServer
+from aro.testing.services import HttpService
+
+SERVICES_DATABASE = "aro_services_test"
 
 CAPTURE_VARIABLE = "ARO_NSE_CAPTURE"
 NEEDS_CAPTURE = "test_capture.py"
@@ -84,3 +87,37 @@ def database(mongo_server: MongoServer) -> Iterator[Database[Document]]:
     opened.client.drop_database("aro_test")
     yield opened
     opened.client.close()
+
+
+@pytest.fixture(scope="session")
+def auth_process(tmp_path_factory: pytest.TempPathFactory, mongo_server: MongoServer) -> Iterator[HttpService]:
+    """Shared by the session: do not kill it. Its limits on logins are out of reach."""
+    directory = Path(tmp_path_factory.mktemp("auth"))
+    settings = {
+        "ARO_MONGO_URL": mongo_server.url,
+        "ARO_MONGO_DATABASE": SERVICES_DATABASE,
+        "ARO_AUTH_KEY_DIR": str(directory / "keys"),
+        "ARO_LOGINS_PER_MINUTE": "100000",
+        "ARO_LOGIN_FAILURES": "100000",
+        "ARO_REGISTRATIONS_PER_HOUR": "100000",
+    }
+    service = HttpService("auth_service", directory, settings)
+    service.start()
+    yield service
+    service.kill()
+
+
+@pytest.fixture(scope="session")
+def storage_process(
+    tmp_path_factory: pytest.TempPathFactory, mongo_server: MongoServer, auth_process: HttpService
+) -> Iterator[HttpService]:
+    """Shared by the session: do not kill it. It reads the database `SERVICES_DATABASE`."""
+    settings = {
+        "ARO_MONGO_URL": mongo_server.url,
+        "ARO_MONGO_DATABASE": SERVICES_DATABASE,
+        "ARO_JWKS_URL": f"{auth_process.url}/.well-known/jwks.json",
+    }
+    service = HttpService("storage_service", Path(tmp_path_factory.mktemp("storage")), settings)
+    service.start()
+    yield service
+    service.kill()

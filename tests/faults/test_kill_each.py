@@ -47,6 +47,7 @@ def test_kill_9_of_each_process_loses_duplicates_and_misleads_nothing(
         stored = Counter(document["_id"] for document in database[collection].find({}, {"_id": 1}))
         assert ledger_witness.seen - set(stored) == set()
         assert [key for key, count in stored.items() if count > 1] == []
+    database.client.close()
     assert len(ledger_witness.seen) > 50
     assert client.faults() == []
 

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from aro.contracts.names import LIVE_INDEX
 from aro.testing.eventually import eventually
 from aro.testing.platform import Platform
 from aro.testing.witness import ClientWitness
+
+NIFTY_CHANNELS = 9
+"""One of ticks, four expiries' chains and metrics."""
+ALL_CHANNELS = NIFTY_CHANNELS + 7
+"""And BANKNIFTY's, which has three expiries."""
 
 pytestmark = pytest.mark.fault
 
@@ -18,12 +24,17 @@ HEAL_SECONDS = 10.0
 
 @pytest.fixture
 def client(platform: Platform, token: str) -> Iterator[ClientWitness]:
-    eventually(lambda: platform.redis.client().exists("live:ticks:NIFTY"), "first data")
+    everything_is_live(platform)
     witness = ClientWitness(platform.url("gateway"), token, CHANNELS)
     witness.start()
-    eventually(lambda: len(witness.channels) > 2, "all channels")
+    eventually(lambda: len(witness.channels) == NIFTY_CHANNELS, "a snapshot of each channel")
     yield witness
     witness.stop()
+
+
+def everything_is_live(platform: Platform) -> None:
+    redis = platform.redis.client()
+    eventually(lambda: redis.scard(LIVE_INDEX) >= ALL_CHANNELS, "all channels to be live", seconds=20)
 
 
 def epochs(client: ClientWitness) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ import sys
 from aro.runtime.logs import configure_logs
 from aro.runtime.settings import SettingsError, load
 from aro.runtime.wsgi import serve
-from auth_service.app import build
+from auth_service.app import create
 from auth_service.keys import KeyUnusable, load_or_create
 from auth_service.settings import AuthSettings
 
@@ -19,7 +19,7 @@ def main() -> int:
     except (SettingsError, KeyUnusable) as error:
         print(f"auth cannot start: {error}", file=sys.stderr)
         return 2
-    serve(lambda: build(settings, key), host=settings.host, port=settings.port)
+    serve(lambda: create(settings, key), host=settings.host, port=settings.port)
     return 0
 
 

@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from aro.adapters import mongo
 from aro.adapters.clock import SystemClock
-from aro.adapters.mongo import MongoError
+from aro.adapters.mongo import MongoDatabase, MongoError
 from aro.adapters.passwords import Passwords
 from aro.adapters.tokens import StaticKeys, TokenIssuer, TokenVerifier
 from aro.adapters.user_store import UserStore
@@ -24,22 +24,27 @@ log = get_logger(__name__)
 MONGO_SECONDS = 2.5
 
 
-def build(settings: AuthSettings, key: SigningKey) -> Flask:
-    """The app with its connections. Call it in the process that serves."""
-    clock = SystemClock()
+def create(settings: AuthSettings, key: SigningKey) -> Flask:
+    """The app with its connections and threads. Call it in the process that serves."""
     database = mongo.connect(settings.mongo_url, settings.mongo_database, timeout=MONGO_SECONDS)
-    users = UserStore(database)
-    preparation = Preparation(users.ensure, retry_on=MongoError)
+    preparation = Preparation(UserStore(database).ensure, retry_on=MongoError)
+    app = build(settings, key, database, preparation)
+    preparation.start()
+    return app
+
+
+def build(settings: AuthSettings, key: SigningKey, database: MongoDatabase, preparation: Preparation) -> Flask:
+    clock = SystemClock()
     health = Health(ready={"mongo": lambda: mongo.ping(database), "indexes": preparation.check})
     names = {"issuer": settings.token_issuer, "audience": settings.token_audience}
     app = create_app("auth", health=health, verifier=TokenVerifier(StaticKeys({key.kid: key.public}), **names))
     throttle = Throttle(settings)
     throttle.attach(app)
-    accounts = Accounts(users, Passwords(), TokenIssuer(key.private, key.kid, clock=clock, **names), clock)
+    tokens = TokenIssuer(key.private, key.kid, clock=clock, **names)
+    accounts = Accounts(UserStore(database), Passwords(), tokens, clock)
     app.register_blueprint(account_routes(accounts, throttle, health))
     app.register_blueprint(key_routes(key))
     app.register_error_handler(MongoError, _answer_mongo_error)
-    preparation.start()
     return app
 
 

@@ -6,9 +6,11 @@ import signal
 import sys
 import threading
 
+from aro.adapters.clock import SystemClock
 from aro.contracts.problems import AroError
 from aro.runtime.logs import configure_logs
 from aro.runtime.settings import SettingsError, load
+from feed_generator.backfill import backfill
 from feed_generator.provider import FeedError
 from feed_generator.service import run
 from feed_generator.settings import HOURS, PROVIDERS, SCENARIOS, FeedSettings
@@ -25,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--file", metavar="PATH", help="NSE option-chain JSON (.json, .json.gz), or a folder of them")
     result.add_argument("--speed", metavar="X", help="replay a folder X times as fast as it was taken")
     result.add_argument("--loop", action="store_const", const="true", help="replay: start over at the end")
+    result.add_argument("--backfill", metavar="SECONDS", help="fill the past in steps of --interval, then end")
     result.add_argument("--truth", metavar="PATH", help="append the truth behind each synthetic chain, JSON lines")
     return result
 
@@ -37,7 +40,10 @@ def main() -> int:
     try:
         settings = load(FeedSettings, {**os.environ, **options})
         configure_logs("feed-generator", level=settings.log_level)
-        run(settings, stop)
+        if settings.backfill:
+            print(f"{backfill(settings, SystemClock())} messages back-filled")
+        else:
+            run(settings, stop)
     except (SettingsError, FeedError, OSError) as error:
         print(f"feed-generator cannot start: {error}", file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.operations import serve_operations
 from feed_generator import metrics
+from feed_generator.continuity import last_prices
 from feed_generator.feed import Feed
 from feed_generator.numbering import SequenceStore, SourceSequences
 from feed_generator.outbox import Outbox
@@ -61,6 +62,7 @@ class FeedService:
 
     def __init__(self, settings: FeedSettings, provider: Provider, truth: TruthFile | None, clock: Clock) -> None:
         client = redis_client.connect(settings.redis_url, timeout=REDIS_SECONDS)
+        self._redis = client
         self._settings = settings
         self._provider = provider
         self._truth = truth
@@ -75,6 +77,8 @@ class FeedService:
 
     def run(self, stop: threading.Event) -> None:
         sequences = self._load_sequences(stop)
+        if isinstance(self._provider, SyntheticProvider) and not stop.is_set():
+            self._provider.start_from(self._last_prices(self._provider))
         drain = threading.Event()
         sending = threading.Thread(target=self._send, args=(stop, drain), name="sender", daemon=True)
         sending.start()
@@ -99,6 +103,14 @@ class FeedService:
                 log.warning("waiting for redis", cause=type(error).__name__)
                 stop.wait(REDIS_SECONDS)
         return SourceSequences({})
+
+    def _last_prices(self, provider: SyntheticProvider) -> dict[str, float]:
+        """Where a market of before was last seen; a Redis that goes away just now only costs that."""
+        try:
+            return last_prices(self._redis, provider.names)
+        except (redis_client.RedisError, OSError) as error:
+            log.warning("starting from reference levels", cause=type(error).__name__)
+            return {}
 
     def _send(self, stop: threading.Event, drain: threading.Event) -> None:
         # A sender that dies of a defect must not leave a feed that looks alive.

@@ -35,6 +35,9 @@ class FeedSettings:
     truth: str | None = setting(
         "ARO_FEED_TRUTH", "file to which the truth behind each synthetic chain is appended", default=None
     )
+    backfill: int = setting(
+        "ARO_FEED_BACKFILL", "fill this many past seconds with synthetic history, then end", default=0, minimum=0
+    )
     buffer: int = setting(
         "ARO_FEED_BUFFER", "most messages kept while Redis is away; the oldest are dropped", default=2_000, minimum=1
     )

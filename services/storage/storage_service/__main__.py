@@ -6,7 +6,7 @@ import sys
 from aro.runtime.logs import configure_logs
 from aro.runtime.settings import SettingsError, load
 from aro.runtime.wsgi import serve
-from storage_service.app import build
+from storage_service.app import create
 from storage_service.settings import StorageSettings
 
 
@@ -17,7 +17,7 @@ def main() -> int:
         print(f"storage cannot start: {error}", file=sys.stderr)
         return 2
     configure_logs("storage", level=settings.log_level)
-    serve(lambda: build(settings), host=settings.host, port=settings.port)
+    serve(lambda: create(settings), host=settings.host, port=settings.port)
     return 0
 
 

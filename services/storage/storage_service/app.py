@@ -8,7 +8,7 @@ from flask import Flask, Response
 from aro.adapters import mongo
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
-from aro.adapters.mongo import MongoError
+from aro.adapters.mongo import MongoDatabase, MongoError
 from aro.adapters.tick_store import TickStore
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import ServiceUnavailable
@@ -29,29 +29,35 @@ REQUEST_SECONDS: Final = 2.5
 """A page may take many queries; together they have this long."""
 
 
-def build(settings: StorageSettings) -> Flask:
-    """The app with its connections. Call it in the process that serves."""
-    clock = SystemClock()
+def create(settings: StorageSettings) -> Flask:
+    """The app with its connections and threads. Call it in the process that serves."""
     database = mongo.connect(settings.mongo_url, settings.mongo_database)
-    chains, ticks = ChainStore(database), TickStore(database)
+    preparation = Preparation(lambda: ensure(settings, database), retry_on=MongoError)
+    app = build(settings, database, preparation)
+    preparation.start()
+    Housekeeping(ChainStore(database), SystemClock()).start()
+    return app
 
-    def ensure() -> None:
-        chains.ensure(chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days)
-        ticks.ensure(days=settings.tick_retention_days)
 
-    preparation = Preparation(ensure, retry_on=MongoError)
-    health = Health(ready={"mongo": lambda: mongo.ping(database), "collections": preparation.check})
-    verifier = TokenVerifier(
-        JwksKeys(settings.jwks_url, clock=clock), issuer=settings.token_issuer, audience=settings.token_audience
+def ensure(settings: StorageSettings, database: MongoDatabase) -> None:
+    """Create collections, indexes and retention. Safe to repeat, beside a live system too."""
+    ChainStore(database).ensure(
+        chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days
     )
+    TickStore(database).ensure(days=settings.tick_retention_days)
+
+
+def build(settings: StorageSettings, database: MongoDatabase, preparation: Preparation) -> Flask:
+    clock = SystemClock()
+    health = Health(ready={"mongo": lambda: mongo.ping(database), "collections": preparation.check})
+    keys = JwksKeys(settings.jwks_url, clock=clock)
+    verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
     app = create_app("storage", health=health, verifier=verifier)
-    reader = Reader(chains, ticks, clock)
+    reader = Reader(ChainStore(database), TickStore(database), clock)
     for routes in (product_routes, chain_routes, tick_routes):
         app.register_blueprint(routes(reader, health))
     app.register_error_handler(MongoError, _answer_mongo_error)
     app.wsgi_app = _bounded(app.wsgi_app)  # type: ignore[method-assign, assignment]
-    preparation.start()
-    Housekeeping(chains, clock).start()
     return app
 
 

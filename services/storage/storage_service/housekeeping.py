@@ -18,13 +18,16 @@ class Housekeeping:
     def __init__(self, chains: ChainStore, clock: Clock) -> None:
         self._chains = chains
         self._clock = clock
-        self._never = threading.Event()
+        self._stopped = threading.Event()
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="housekeeping", daemon=True).start()
 
+    def stop(self) -> None:
+        self._stopped.set()
+
     def _run(self) -> None:
-        while not self._never.wait(INTERVAL_SECONDS):
+        while not self._stopped.wait(INTERVAL_SECONDS):
             try:
                 kept = self._chains.keep_last(idle_since_ms=self._clock.now_ms() - IDLE_MS)
                 if kept:

@@ -16,7 +16,7 @@ HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_MS: Final = re.compile(r"\d{1,15}")
+_EPOCH_MS: Final = re.compile(r"[0-9]{1,15}")
 # "+" of an offset that was not percent-encoded arrives as a space.
 _LOST_PLUS: Final = re.compile(r"(.*\d:\d\d.*) (\d\d:?\d\d)")
 

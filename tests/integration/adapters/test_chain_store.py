@@ -48,6 +48,18 @@ def test_repeats_are_ignored_and_older_ones_do_not_move_latest_back(database: Da
     assert store.products() == {"NIFTY"}
 
 
+def test_latest_is_exact_though_its_pointer_moves_seldom(database: Database[Document]) -> None:
+    store = ChainStore(database)
+    for n in range(12):
+        store.save([enriched(TS + n, TS + 1_000 * n)])
+        latest, metrics = store.latest("NIFTY", "2026-11-23"), store.latest_metrics("NIFTY", "2026-11-23")
+        assert latest is not None
+        assert metrics is not None
+        assert latest.source_seq == metrics.source_seq == TS + n
+    [pointer] = store.expiries("NIFTY")
+    assert pointer["source_ts"] == TS + 10_000
+
+
 def test_retention_is_an_index_that_follows_its_setting(database: Database[Document]) -> None:
     store = ChainStore(database)
     store.ensure(chain_hours=2, metrics_days=30)

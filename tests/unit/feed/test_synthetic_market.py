@@ -260,3 +260,5 @@ def test_a_jump_of_the_clock_is_survived(jump):
     assert all(chain.expiry_ts > SUNDAY_NOON + jump for chain in after.chains)
     assert after.ticks[0].price == pytest.approx(before.ticks[0].price, rel=0.01)
     assert market.tick(SUNDAY_NOON + jump + SECOND).chains
+    corrected = market.tick(SUNDAY_NOON + 5 * SECOND)
+    assert [chain.expiry for chain in corrected.chains] == [chain.expiry for chain in before.chains]

@@ -1,6 +1,7 @@
 """The synthetic provider: every product's market, ticked together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from feed_generator.provider import Batch
 from feed_generator.synthetic.markets import market
@@ -15,10 +16,27 @@ class SyntheticProvider:
     """
 
     def __init__(self, products: Sequence[str], *, seed: int, scenario: str, exchange_hours: bool) -> None:
-        hours = Hours(exchange=exchange_hours)
-        self._products = [
-            TradedProduct(*market(name), SCENARIOS[scenario], hours, seed) for name in dict.fromkeys(products)
-        ]
+        self._names = tuple(dict.fromkeys(products))
+        self._hours = Hours(exchange=exchange_hours)
+        self._scenario = SCENARIOS[scenario]
+        self._seed = seed
+        self._products = self._open({})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._names
+
+    def start_from(self, levels: Mapping[str, float]) -> None:
+        """Start over, from `levels` of the underlying where given; the seed's path is the same."""
+        self._products = self._open(levels)
+
+    def _open(self, levels: Mapping[str, float]) -> list[TradedProduct]:
+        opened = []
+        for name in self._names:
+            listed, calm = market(name)
+            started = replace(calm, spot=levels.get(name, calm.spot))
+            opened.append(TradedProduct(listed, started, self._scenario, self._hours, self._seed))
+        return opened
 
     def tick(self, now_ms: int) -> Batch:
         batch = Batch()

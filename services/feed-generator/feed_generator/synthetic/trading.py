@@ -105,7 +105,7 @@ class TradedProduct:
         seconds = max(now_ms - self._last_ms, 0) / 1000.0
         self._last_ms = now_ms
         self._underlying.advance(seconds)
-        if day > self._day:
+        if day != self._day:
             self._day, self._session_seconds = day, 0.0
             self._prev_spot = self._spot
             self._book.new_session(quotes.closing(self._values, self._terms))
@@ -143,10 +143,12 @@ class TradedProduct:
     def _contracts(self, now_ms: int) -> tuple[tuple[date, int], ...]:
         """(label, expiry instant in ms) of the contracts that are alive, nearest first."""
         product, market, listed = self._product, self._market, self._listing.contracts
-        if listed and self._listed_on == self._day and now_ms < listed[0][1]:
+        now = utc(now_ms)
+        day = local_day(product, now)
+        if listed and self._listed_on == day and now_ms < listed[0][1]:
             return listed
-        self._listed_on = self._day
-        labels = live_expiries(product, utc(now_ms), market.weeklies, market.monthlies)
+        self._listed_on = day
+        labels = live_expiries(product, now, market.weeklies, market.monthlies)
         special = self._special()
         contracts = [(day, round(expiry_instant(product, day).timestamp() * 1000)) for day in labels]
         if special is not None:

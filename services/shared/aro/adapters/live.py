@@ -107,15 +107,13 @@ class LiveReader:
         return {member.decode() for member in self._redis.smembers(LIVE_INDEX)}  # type: ignore[union-attr]
 
     def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
-        """Where each channel is now; None where it holds nothing."""
+        """Where each channel is now; None where it holds nothing, or a key of another type stands in its place."""
         names = list(channels)
         pipe = self._redis.pipeline(transaction=False)
         for name in names:
             pipe.hmget(live_key(name), "epoch", "seq")
-        return {
-            name: Position(epoch.decode(), int(seq)) if epoch is not None else None
-            for name, (epoch, seq) in zip(names, pipe.execute(), strict=True)
-        }
+        answers = pipe.execute(raise_on_error=False)
+        return {name: _position(answer) for name, answer in zip(names, answers, strict=True)}
 
     def replay(self, channel: str, first_seq: int, last_seq: int) -> list[tuple[int, bytes]]:
         """(seq, data) from the channel's log, both ends included; shorter when the log no longer has them.
@@ -124,6 +122,13 @@ class LiveReader:
         """
         entries: Any = self._redis.xrange(log_key(channel), f"{first_seq}-0", f"{last_seq}-0")
         return [(int(entry_id.split(b"-")[0]), fields[b"d"]) for entry_id, fields in entries]
+
+
+def _position(answer: Any) -> Position | None:
+    if isinstance(answer, redis.ResponseError) or None in answer:
+        return None
+    epoch, seq = answer
+    return Position(epoch.decode(), int(seq))
 
 
 def _text(value: Any) -> str:

@@ -26,6 +26,14 @@ def raise_unless_duplicates(error: BulkWriteError) -> None:
         raise error
 
 
+def ensure_index(collection: Collection[Document], keys: list[tuple[str, int]], name: str) -> None:
+    """Create an index, or replace the one of this `name` when it has other keys."""
+    existing = collection.index_information().get(name)
+    if existing is not None and list(existing["key"]) != keys:
+        collection.drop_index(name)
+    collection.create_index(keys, name=name)
+
+
 def ensure_ttl(collection: Collection[Document], field: str, seconds: int) -> None:
     """Delete documents `seconds` after their date in `field`; changes an existing index when the time differs."""
     name = f"{field}_ttl"

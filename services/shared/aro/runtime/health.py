@@ -27,14 +27,24 @@ class Health:
         return _run(self.alive)
 
     def readiness(self) -> tuple[bool, dict[str, str]]:
-        """(is ready, check name → ``ok`` or what is wrong); asked at most once a second."""
+        """(is ready, check name → ``ok`` or what is wrong); asked by one thread at most once a second.
+
+        While a slow check runs, everybody else gets the answer before it.
+        """
         if self.draining:
             return False, {"draining": "the process is shutting down"}
-        with self._lock:
-            now = time.monotonic()
-            if self._cached is None or now - self._cached[0] > CACHE_SECONDS:
-                self._cached = (now, *_run(self.ready))
-            return self._cached[1], self._cached[2]
+        if self._is_stale() and self._lock.acquire(blocking=self._cached is None):
+            try:
+                if self._is_stale():
+                    answer = _run(self.ready)
+                    self._cached = (time.monotonic(), *answer)
+            finally:
+                self._lock.release()
+        assert self._cached is not None
+        return self._cached[1], self._cached[2]
+
+    def _is_stale(self) -> bool:
+        return self._cached is None or time.monotonic() - self._cached[0] > CACHE_SECONDS
 
     def require_ready(self) -> None:
         """Raise `ServiceUnavailable` at once instead of letting every request wait for a server that is away."""

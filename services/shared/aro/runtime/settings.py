@@ -5,6 +5,7 @@ holds the value instead of ``NAME`` (how orchestrators hand over secrets).
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -82,15 +83,16 @@ def _parse(raw: str, kind: Any, metadata: Mapping[str, Any]) -> Any:
         kind = next(arm for arm in typing.get_args(kind) if arm is not types.NoneType)
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in raw.split(",") if part.strip())
-    parser: Callable[[str], Any] = _boolean if kind is bool else kind
+    shown = "what was given" if kind is Secret else repr(raw[:40])
+    parser: Callable[[str], Any] = {bool: _boolean, float: _finite}.get(kind, kind)
     try:
         value = parser(raw)
     except ValueError:
-        raise ValueError(f"must be {_describe(kind)}, not {raw[:40]!r}") from None
+        raise ValueError(f"must be {_describe(kind)}, not {shown}") from None
     if metadata["minimum"] is not None and value < metadata["minimum"]:
         raise ValueError(f"must be at least {metadata['minimum']}, not {raw}")
     if metadata["choices"] is not None and value not in metadata["choices"]:
-        raise ValueError(f"must be one of {', '.join(metadata['choices'])}, not {raw[:40]!r}")
+        raise ValueError(f"must be one of {', '.join(metadata['choices'])}, not {shown}")
     return value
 
 
@@ -101,6 +103,14 @@ def _boolean(raw: str) -> bool:
     if raw.lower() in ("0", "false", "no", "off"):
         return False
     raise ValueError(raw)
+
+
+def _finite(raw: str) -> float:
+    # NaN is below no minimum.
+    value = float(raw)
+    if not math.isfinite(value):
+        raise ValueError(raw)
+    return value
 
 
 def _describe(kind: Any) -> str:

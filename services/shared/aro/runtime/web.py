@@ -7,17 +7,19 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from aro.adapters.tokens import Principal, TokenVerifier
 from aro.contracts.problems import AroError, RateLimited, TokenMissing
 from aro.runtime.health import Health
 from aro.runtime.logs import bind_request_id, get_logger
 from aro.runtime.metrics import exposition, histogram
+
+if TYPE_CHECKING:  # processes that only serve health and metrics need no token libraries
+    from aro.adapters.tokens import Principal, TokenVerifier
 
 log = get_logger(__name__)
 
@@ -40,7 +42,7 @@ def public(view: View) -> View:
     return view
 
 
-def create_app(service: str, *, health: Health, verifier: TokenVerifier | None) -> Flask:
+def create_app(service: str, *, health: Health, verifier: "TokenVerifier | None") -> Flask:
     """A Flask app that answers only what it declares.
 
     `verifier` may be None for processes that serve nothing but health and metrics.
@@ -74,7 +76,7 @@ def create_app(service: str, *, health: Health, verifier: TokenVerifier | None) 
     return app
 
 
-def authenticate(verifier: TokenVerifier | None, authorization: str) -> Principal:
+def authenticate(verifier: "TokenVerifier | None", authorization: str) -> "Principal":
     """The caller behind an ``Authorization: Bearer`` header; raises `NotAuthenticated` kinds."""
     scheme, _, token = authorization.partition(" ")
     if verifier is None or scheme.lower() != "bearer" or not token:

@@ -1,0 +1,1 @@
+"""Live channels for authenticated clients over Socket.IO. Only `socket_gateway.boot` knows about eventlet."""

@@ -1,0 +1,201 @@
+"""What the gateway remembers of every channel, and the one rule by which it moves forward.
+
+No I/O happens here: Redis is a `Source`, subscribers are a `Sink`. Within an epoch subscribers see every `seq`
+once and in order; where that cannot be had they are told by a reset, never left with a silent hole.
+
+Announcements are only hints. Whatever is not simply the next `seq` is settled by asking the source, because an
+announcement may be older than what was read from the source a moment before (it waited in a socket's buffer).
+Epochs never return, so the epoch that the source holds *after* a read also held before it.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Final, Literal, Protocol
+
+from aro.adapters.live import LOG_BYTES, LiveState, Position
+from aro.contracts.names import LOG_LENGTH, ChannelKind, parse_channel
+from aro.contracts.problems import UnknownChannel
+
+ResetReason = Literal["epoch_changed", "gap"]
+Entry = tuple[int, bytes]
+"""(seq, data)"""
+
+
+class Source(Protocol):
+    """Redis, or a model of it. `aro.adapters.live.LiveReader` says what each answer means."""
+
+    def state(self, channel: str) -> LiveState | None: ...
+
+    def positions(self, channels: Iterable[str]) -> dict[str, Position | None]: ...
+
+    def replay(self, channel: str, first_seq: int, last_seq: int) -> Sequence[Entry]: ...
+
+
+class Sink(Protocol):
+    """Where accepted messages go. Called right after the memory moved, with nothing in between."""
+
+    def update(self, memory: "Memory") -> None:
+        """`memory` moved forward by one."""
+
+    def reset(self, memory: "Memory", reason: ResetReason | None) -> None:
+        """`memory` holds a state that does not follow the last one; no `reason` when it is the first."""
+
+
+class Verdict(Enum):
+    """What became of an announcement or a position."""
+
+    FIRST = "first"
+    NEXT = "next"
+    STALE = "stale"
+    GAP_REPAIRED = "gap_repaired"
+    GAP_RESYNC = "gap_resync"
+    EPOCH_CHANGED = "epoch_changed"
+
+
+class Memory:
+    """The newest state of one channel and the messages before it, without holes."""
+
+    __slots__ = ("_bytes", "_history", "channel", "data", "epoch", "seq")
+
+    def __init__(self, channel: str, epoch: str, seq: int, data: bytes, history: Sequence[Entry] = ()) -> None:
+        self.channel: Final = channel
+        self.epoch, self.seq, self.data = epoch, seq, data
+        self._history: deque[Entry] = deque()
+        self._bytes = 0
+        self.replace(epoch, seq, data, history)
+
+    def advance(self, seq: int, data: bytes) -> None:
+        """Take the next message. `seq` must follow the current one."""
+        if seq != self.seq + 1:
+            raise ValueError(f"{self.channel}: {seq} does not follow {self.seq}")
+        self.seq, self.data = seq, data
+        self._history.append((seq, data))
+        self._bytes += len(data)
+        self._trim()
+
+    def replace(self, epoch: str, seq: int, data: bytes, history: Sequence[Entry] = ()) -> None:
+        """Start anew at (epoch, seq); `history` may hold what came before, and is kept as far as it has no hole."""
+        self.epoch, self.seq, self.data = epoch, seq, data
+        self._history.clear()
+        self._history.append((seq, data))
+        for entry in reversed([entry for entry in history if entry[0] < seq]):
+            if entry[0] != self._history[0][0] - 1:
+                break
+            self._history.appendleft(entry)
+        self._bytes = sum(len(kept) for _, kept in self._history)
+        self._trim()
+
+    def since(self, epoch: str, seq: int) -> list[Entry] | None:
+        """All messages after (epoch, seq), oldest first; None if one of them is not remembered any more."""
+        if epoch != self.epoch or not self._history[0][0] - 1 <= seq <= self.seq:
+            return None
+        return [entry for entry in self._history if entry[0] > seq]
+
+    def _trim(self) -> None:
+        while len(self._history) > LOG_LENGTH or (self._bytes > LOG_BYTES and len(self._history) > 1):
+            self._bytes -= len(self._history.popleft()[1])
+
+
+class Sequencer:
+    """All memories. Exactly one greenlet may call what moves them; anyone may read."""
+
+    def __init__(self, source: Source, sink: Sink) -> None:
+        self._source = source
+        self._sink = sink
+        self._memories: dict[str, Memory] = {}
+
+    def find(self, channel: str) -> Memory | None:
+        return self._memories.get(channel)
+
+    def channels(self) -> list[str]:
+        return list(self._memories)
+
+    def expiries(self, kind: ChannelKind, product: str) -> list[str]:
+        """Names of the product's channels of this kind, in order of expiry."""
+        return sorted(name for name in self._memories if name.startswith(f"{kind}:{product}:"))
+
+    def announce(self, news: LiveState) -> Verdict:
+        """Follow an announcement. Raises `UnknownChannel` for a foreign name."""
+        memory = self._memories.get(news.channel)
+        if memory is None:
+            _check_name(news.channel)
+            return self._begin(news)
+        if news.epoch != memory.epoch:
+            return self._change_epoch(memory)
+        if news.seq <= memory.seq:
+            return Verdict.STALE
+        if news.seq == memory.seq + 1:
+            self._advance(memory, news.seq, news.data)
+            return Verdict.NEXT
+        return self._repair(memory, Position(news.epoch, news.seq), news)
+
+    def catch_up(self, channel: str, position: Position) -> Verdict:
+        """Follow a position read from the source, for which announcements should have come but may not have."""
+        memory = self._memories.get(channel)
+        if memory is None:
+            return self.load(channel)
+        if position.epoch != memory.epoch:
+            return self._change_epoch(memory)
+        return self._repair(memory, position, None) if position.seq > memory.seq else Verdict.STALE
+
+    def load(self, channel: str) -> Verdict:
+        """Begin a channel with its state and log in the source. Raises `UnknownChannel` for a foreign name."""
+        _check_name(channel)
+        state = self._source.state(channel)
+        if state is None:
+            return Verdict.STALE
+        return self._begin(state, self._log(state.channel, state.epoch, state.seq - LOG_LENGTH + 1, state.seq))
+
+    def _begin(self, state: LiveState, history: Sequence[Entry] = ()) -> Verdict:
+        memory = Memory(state.channel, state.epoch, state.seq, state.data, history)
+        self._memories[state.channel] = memory
+        self._sink.reset(memory, None)
+        return Verdict.FIRST
+
+    def _repair(self, memory: Memory, position: Position, news: LiveState | None) -> Verdict:
+        """Messages up to `position` are missing: replay them all, or none and say so."""
+        missing = self._log(memory.channel, position.epoch, memory.seq + 1, position.seq)
+        if [seq for seq, _ in missing] != list(range(memory.seq + 1, position.seq + 1)):
+            return self._resync(memory, news)
+        for seq, data in missing:
+            self._advance(memory, seq, data)
+        return Verdict.GAP_REPAIRED
+
+    def _change_epoch(self, memory: Memory) -> Verdict:
+        """Someone spoke of another epoch: move to the source's, or know better if that is still the same."""
+        newest = self._source.state(memory.channel)
+        if newest is None or newest.epoch == memory.epoch:
+            return Verdict.STALE
+        return self._jump(memory, newest)
+
+    def _resync(self, memory: Memory, news: LiveState | None) -> Verdict:
+        """Give up a hole for the newest state there is: the source's, or `news` of this epoch if that is newer."""
+        newest = self._source.state(memory.channel)
+        if newest is None or (news is not None and newest.epoch == news.epoch and newest.seq < news.seq):
+            newest = news
+        if newest is None or (newest.epoch == memory.epoch and newest.seq <= memory.seq):
+            return Verdict.STALE
+        return self._jump(memory, newest)
+
+    def _jump(self, memory: Memory, newest: LiveState) -> Verdict:
+        reason: ResetReason = "gap" if newest.epoch == memory.epoch else "epoch_changed"
+        memory.replace(newest.epoch, newest.seq, newest.data)
+        self._sink.reset(memory, reason)
+        return Verdict.GAP_RESYNC if reason == "gap" else Verdict.EPOCH_CHANGED
+
+    def _log(self, channel: str, epoch: str, first_seq: int, last_seq: int) -> Sequence[Entry]:
+        """The log from `first_seq` to `last_seq` as far as it is there; nothing if it may be of another epoch."""
+        entries = self._source.replay(channel, max(1, first_seq), last_seq)
+        after = self._source.positions([channel])[channel]
+        return entries if after is not None and after.epoch == epoch else ()
+
+    def _advance(self, memory: Memory, seq: int, data: bytes) -> None:
+        memory.advance(seq, data)
+        self._sink.update(memory)
+
+
+def _check_name(channel: str) -> None:
+    # What is outside the grammar could never be subscribed to, and would only fill the memory.
+    if parse_channel(channel).is_pattern:
+        raise UnknownChannel(f"{channel!r} is a pattern")

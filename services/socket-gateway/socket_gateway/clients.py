@@ -1,0 +1,95 @@
+"""Who is connected: one `Client` per Engine.IO connection, admitted to the namespace or not yet."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from engineio.packet import Packet
+
+from aro.adapters.tokens import Principal
+from socket_gateway.refusals import TooManySockets
+
+
+class Budget:
+    """A token bucket: `per_minute` messages at once or spread, refilled continuously."""
+
+    __slots__ = ("_at", "_left", "_per_minute")
+
+    def __init__(self, per_minute: int, now: float) -> None:
+        self._per_minute = per_minute
+        self._left = float(per_minute)
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        """Whether one more message is within the limit. `now` is monotonic seconds."""
+        self._left = min(self._per_minute, self._left + (now - self._at) * self._per_minute / 60)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """`sid` and `principal` are set while it is admitted; `after_ack` is sent when its event was answered."""
+
+    engine_id: str
+    opened_at: float
+    budget: Budget
+    sid: str | None = None
+    principal: Principal | None = None
+    channels: dict[str, None] = field(default_factory=dict)
+    after_ack: list[Packet] = field(default_factory=list)
+    end_reason: str | None = None
+
+
+class Clients:
+    def __init__(self, *, max_per_user: int) -> None:
+        self._max_per_user = max_per_user
+        self._by_engine: dict[str, Client] = {}
+        self._by_sid: dict[str, Client] = {}
+        self._per_user: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """All connections, admitted or not."""
+        return len(self._by_engine)
+
+    def __iter__(self) -> Iterator[Client]:
+        """A copy: connections may come and go while it is walked."""
+        return iter(list(self._by_engine.values()))
+
+    @property
+    def admitted(self) -> int:
+        return len(self._by_sid)
+
+    def open(self, client: Client) -> None:
+        self._by_engine[client.engine_id] = client
+
+    def close(self, engine_id: str) -> None:
+        self._by_engine.pop(engine_id, None)
+
+    def of_engine(self, engine_id: str) -> Client | None:
+        return self._by_engine.get(engine_id)
+
+    def of_sid(self, sid: str) -> Client | None:
+        return self._by_sid.get(sid)
+
+    def admit(self, client: Client, sid: str, principal: Principal) -> None:
+        """Raises `TooManySockets` if this account has as many as it may."""
+        if self._per_user[principal.subject] >= self._max_per_user:
+            raise TooManySockets(f"this account has {self._max_per_user} open sockets, which is the limit")
+        self._per_user[principal.subject] += 1
+        self._by_sid[sid] = client
+        client.sid, client.principal = sid, principal
+
+    def dismiss(self, sid: str) -> Client | None:
+        """Undo `admit`; None if it was not admitted."""
+        client = self._by_sid.pop(sid, None)
+        if client is None or client.principal is None:
+            return None
+        self._per_user[client.principal.subject] -= 1
+        if not self._per_user[client.principal.subject]:
+            del self._per_user[client.principal.subject]
+        client.sid = None
+        return client

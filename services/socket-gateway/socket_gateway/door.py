@@ -1,0 +1,109 @@
+"""The Engine.IO level of every connection: opening, counting what it sends, answering in order, hanging up.
+
+Order of ack, snapshot and updates. Socket.IO queues the ack of an event only after its handler returned, so the
+handler leaves what must follow it in `Client.after_ack`, and `receive` queues that as soon as Socket.IO is done.
+From the join in the handler to that moment there is no yield: handlers run in the reader's own greenlet
+(`async_handlers=False`), everything is read from memory, and queueing on an unbounded queue never switches.
+An update of the relay therefore comes entirely before the join, and is in the snapshot, or entirely after the
+snapshot was queued. (`auth` may yield while keys are fetched, but joins nothing.)
+"""
+
+from typing import Any
+
+import socketio
+
+from aro.adapters.clock import Clock
+from aro.runtime.logs import get_logger
+from socket_gateway.clients import Budget, Client, Clients
+from socket_gateway.fanout import Fanout
+from socket_gateway.handshake import TICKET, Ticket
+from socket_gateway.packets import NAMESPACE, Malformed
+
+log = get_logger(__name__)
+
+
+class Door:
+    def __init__(
+        self,
+        server: socketio.Server,
+        clients: Clients,
+        fanout: Fanout,
+        clock: Clock,
+        *,
+        messages_per_minute: int,
+        admission_seconds: float,
+    ) -> None:
+        self._server = server
+        self._clients = clients
+        self._fanout = fanout
+        self._clock = clock
+        self._messages_per_minute = messages_per_minute
+        self._admission_seconds = admission_seconds
+        handlers = server.eio.handlers
+        self._on_connect, self._on_message = handlers["connect"], handlers["message"]
+        self._on_disconnect = handlers["disconnect"]
+        server.eio.on("connect", self._open)
+        server.eio.on("message", self._receive)
+        server.eio.on("disconnect", self._close)
+
+    def hang_up(self, client: Client, reason: str, *, problem: tuple[str, str] | None = None, final: bool) -> None:
+        """Close the connection; `problem` is (code, detail) of a last event ``error``.
+
+        `final` tells official clients not to come back by themselves; otherwise they reconnect.
+        """
+        if client.end_reason is not None:
+            return
+        client.end_reason = reason
+        sid = client.sid
+        if sid is not None and problem is not None:
+            self._fanout.send(client, "error", {"code": problem[0], "detail": problem[1]})
+        if sid is not None and final:
+            self._server.disconnect(sid, namespace=NAMESPACE)
+        self._end(client.engine_id, abort=False)
+
+    def sweep(self) -> None:
+        """Hang up on connections that were not admitted in time."""
+        latest = self._clock.monotonic() - self._admission_seconds
+        for client in self._clients:
+            if client.sid is None and client.opened_at < latest:
+                self.hang_up(client, "not_admitted", final=True)
+
+    def drop(self, ticket: Ticket) -> None:
+        """The connection broke the protocol below Socket.IO, or our code: end it at once."""
+        client = self._clients.of_engine(ticket.engine_id) if ticket.engine_id is not None else None
+        if client is not None:
+            client.end_reason = client.end_reason or "protocol_error"
+            self._end(client.engine_id, abort=True)
+
+    def _open(self, engine_id: str, environ: dict[str, Any]) -> Any:
+        environ[TICKET].engine_id = engine_id
+        now = self._clock.monotonic()
+        self._clients.open(Client(engine_id, now, Budget(self._messages_per_minute, now)))
+        return self._on_connect(engine_id, environ)
+
+    def _receive(self, engine_id: str, data: Any) -> None:
+        client = self._clients.of_engine(engine_id)
+        if client is None or client.end_reason is not None:
+            return
+        if not client.budget.take(self._clock.monotonic()):
+            limit = f"more than {self._messages_per_minute} messages per minute"
+            self.hang_up(client, "rate_limited", problem=("rate_limited", limit), final=True)
+            return
+        try:
+            if data == "":
+                raise Malformed("an empty message")  # Socket.IO would take it for an event
+            self._on_message(engine_id, data)
+        except Malformed as error:
+            self.hang_up(client, "protocol_error", problem=("malformed", str(error)), final=True)
+        finally:
+            self._fanout.flush(client)
+
+    def _close(self, engine_id: str, reason: str) -> None:
+        self._on_disconnect(engine_id, reason)
+        self._clients.close(engine_id)
+
+    def _end(self, engine_id: str, *, abort: bool) -> None:
+        socket = self._server.eio.sockets.get(engine_id)
+        if socket is not None:
+            # Not Server.disconnect(): that waits until everything queued was written, which a stalled client prevents.
+            socket.close(wait=False, abort=abort)

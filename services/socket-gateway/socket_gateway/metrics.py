@@ -1,0 +1,29 @@
+"""Every metric of this service. Labels are few: never a strike, a user or a socket."""
+
+from aro.runtime.metrics import LATENCY_BUCKETS, counter, gauge, histogram
+
+connections = gauge("ws_connections", "Sockets that are authenticated now")
+connects = counter("ws_connects_total", "Handshakes by result: accepted, or the code of the refusal", ["result"])
+disconnects = counter("ws_disconnects_total", "Authenticated sockets that ended, by reason", ["reason"])
+subscriptions = gauge("ws_subscriptions", "Channels joined, summed over all sockets")
+messages_sent = counter("ws_messages_sent_total", "Messages handed to sockets", ["event"])
+gaps_detected = counter("ws_gap_detected_total", "Holes found in what Redis announced")
+resyncs = counter("ws_resync_total", "Holes that only a new snapshot could close", ["reason"])
+recoveries = counter("ws_recover_total", "Subscriptions that asked to resume", ["recovered"])
+stale_dropped = counter("stale_dropped_total", "Announcements that were not news", ["stage"])
+rejected_announcements = counter("ws_announcements_rejected_total", "Announcements that cannot be read")
+pubsub_connected = gauge("gateway_pubsub_connected", "1 while the gateway listens to Redis")
+pubsub_reconnects = counter("gateway_pubsub_reconnects_total", "Times the connection to Redis was lost")
+pubsub_lag = histogram(
+    "gateway_pubsub_lag_seconds",
+    "From Redis' announcement to the hand-over to sockets",
+    buckets=(0.001, 0.0025, *LATENCY_BUCKETS),
+)
+end_to_end = histogram(
+    "end_to_end_latency_seconds",
+    "From the source's own time stamp to the hand-over to sockets",
+    ["kind"],
+    buckets=LATENCY_BUCKETS,
+)
+topic_age = gauge("topic_age_seconds", "Age of the newest data handed over, by the source's time stamp", ["product"])
+loop_lag = gauge("eventloop_lag_seconds", "Longest time the event loop was late since the last heartbeat")

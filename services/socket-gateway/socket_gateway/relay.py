@@ -1,0 +1,168 @@
+"""From Redis to the fan-out: one greenlet that listens, checks its position, and comes back after every outage."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from redis.exceptions import ResponseError
+
+from aro.adapters.clock import Clock
+from aro.adapters.live import LiveReader, LiveState, Position, parse_announcement
+from aro.adapters.redis_client import RedisError
+from aro.contracts.problems import UnknownChannel
+from aro.runtime.logs import get_logger
+from socket_gateway import metrics
+from socket_gateway.channels import Entry, Sequencer, Sink, Verdict
+from socket_gateway.freshness import Freshness
+from socket_gateway.listener import Listener
+
+log = get_logger(__name__)
+
+CONFIRM_SECONDS: Final = 0.2
+"""What a position check found missing may be on its way still; this is how long it is waited for."""
+POLL_SECONDS: Final = 0.5
+BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.6)
+"""Pauses between attempts to reconnect, before jitter of up to a half; the last one repeats."""
+
+
+class Relay:
+    """`run` is the only mover of the sequencer."""
+
+    def __init__(
+        self,
+        reader: LiveReader,
+        sink: Sink,
+        freshness: Freshness,
+        clock: Clock,
+        *,
+        listen: Callable[[], Listener],
+        check_seconds: float,
+    ) -> None:
+        self.sequencer: Final = Sequencer(_Guarded(reader), sink)
+        self._reader = reader
+        self._freshness = freshness
+        self._clock = clock
+        self._listen = listen
+        self._check_seconds = check_seconds
+        self._attempt = 0
+        self.is_current = False
+        """Whether Redis is being followed now."""
+        self.is_warm = False
+        """Whether it ever was: since then all channels can be served from memory."""
+        metrics.pubsub_connected.set_function(lambda: float(self.is_current))
+
+    def run(self) -> None:
+        """Never returns."""
+        while True:
+            try:
+                self._follow()
+            except RedisError as error:
+                if self.is_current:
+                    metrics.pubsub_reconnects.inc()
+                    log.warning("redis lost", error=type(error).__name__)
+            except Exception as error:  # a deaf gateway looks alive; whatever it was, listen again
+                log.error("relay failed", exc_info=error)
+            self.is_current = False
+            pause = BACKOFF_SECONDS[min(self._attempt, len(BACKOFF_SECONDS) - 1)]
+            self._attempt += 1
+            time.sleep(pause * random.uniform(0.75, 1.5))  # noqa: S311 - jitter, not a secret
+
+    def _follow(self) -> None:
+        """Until Redis is lost."""
+        listener = self._listen()
+        try:
+            # Subscribed first, read second: what is published in between is announced, and dropped if read already.
+            self._align(self._positions())
+            self.is_current = self.is_warm = True
+            self._attempt = 0
+            log.info("redis followed", channels=len(self.sequencer.channels()))
+            while True:
+                self._receive(listener, self._check_seconds)
+                positions = self._positions()
+                listener.ping()
+                self._receive(listener, CONFIRM_SECONDS)
+                self._align(positions)
+        finally:
+            listener.close()
+
+    def _receive(self, listener: Listener, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            announcement = listener.next(min(left, POLL_SECONDS))
+            if announcement is not None:
+                self._announce(announcement)
+
+    def _announce(self, announcement: bytes) -> None:
+        try:
+            news = parse_announcement(announcement)
+            if not _is_sound(news.data):
+                raise ValueError("not a JSON object")
+            verdict = self.sequencer.announce(news)
+        except (ValueError, UnknownChannel):
+            metrics.rejected_announcements.inc()
+            return
+        _count(verdict)
+        if verdict is not Verdict.STALE:
+            now_ms = self._clock.now_ms()
+            metrics.pubsub_lag.observe(max(0, now_ms - news.ts) / 1000)
+            self._freshness.note(news, now_ms)
+
+    def _positions(self) -> dict[str, Position | None]:
+        return self._reader.positions(self._reader.channels() | set(self.sequencer.channels()))
+
+    def _align(self, positions: dict[str, Position | None]) -> None:
+        """Catch up where Redis is ahead. What vanished from Redis is remembered until its new epoch comes."""
+        for channel, position in positions.items():
+            if position is None:
+                continue
+            try:
+                verdict = self.sequencer.catch_up(channel, position)
+            except UnknownChannel:
+                metrics.rejected_announcements.inc()
+            else:
+                if verdict is not Verdict.STALE:
+                    _count(verdict)
+
+
+def _count(verdict: Verdict) -> None:
+    if verdict is Verdict.STALE:
+        metrics.stale_dropped.labels("gateway").inc()
+    if verdict in (Verdict.GAP_REPAIRED, Verdict.GAP_RESYNC):
+        metrics.gaps_detected.inc()
+    if verdict is Verdict.GAP_RESYNC:
+        metrics.resyncs.labels("gap").inc()
+    if verdict is Verdict.EPOCH_CHANGED:
+        metrics.resyncs.labels("epoch_changed").inc()
+
+
+def _is_sound(data: bytes) -> bool:
+    """Whether `data` can be put into a packet unread: a braced text. More would mean to decode it."""
+    try:
+        return data[:1] == b"{" and data[-1:] == b"}" and (data.isascii() or bool(data.decode()))
+    except UnicodeDecodeError:
+        return False
+
+
+class _Guarded:
+    """A `Source` that takes what is unreadable (a key of the wrong type, say) for empty: other channels go on."""
+
+    def __init__(self, reader: LiveReader) -> None:
+        self._reader = reader
+
+    def state(self, channel: str) -> LiveState | None:
+        try:
+            state = self._reader.state(channel)
+        except (ResponseError, KeyError, ValueError):
+            return None
+        return state if state is not None and _is_sound(state.data) else None
+
+    def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
+        return self._reader.positions(channels)
+
+    def replay(self, channel: str, first_seq: int, last_seq: int) -> Sequence[Entry]:
+        try:
+            entries = self._reader.replay(channel, first_seq, last_seq)
+        except (ResponseError, KeyError, ValueError):
+            return []
+        return entries if all(_is_sound(data) for _, data in entries) else []

@@ -1,0 +1,51 @@
+"""Settings of the gateway."""
+
+from dataclasses import dataclass
+
+from aro.runtime.settings import Secret, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewaySettings:
+    redis_url: Secret = setting("ARO_REDIS_URL", "Redis with the live state")
+    jwks_url: str = setting("ARO_JWKS_URL", "where the auth service publishes its keys")
+    token_issuer: str = setting("ARO_TOKEN_ISSUER", "`iss` of access tokens", default="option-aro-auth")
+    token_audience: str = setting("ARO_TOKEN_AUDIENCE", "`aud` of access tokens", default="option-aro")
+    host: str = setting("ARO_HOST", "address to listen on", default="127.0.0.1")
+    port: int = setting("ARO_PORT", "port for sockets, health and metrics", minimum=1)
+    log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
+    cors_origins: tuple[str, ...] = setting(
+        "ARO_CORS_ORIGINS", "origins of web pages that may connect, comma-separated; only its own if empty", default=()
+    )
+    max_sockets: int = setting("ARO_GATEWAY_MAX_SOCKETS", "open sockets in all", default=4_000, minimum=1)
+    max_sockets_per_user: int = setting(
+        "ARO_GATEWAY_MAX_SOCKETS_PER_USER", "open sockets of one account", default=10, minimum=1
+    )
+    max_channels: int = setting("ARO_GATEWAY_MAX_CHANNELS", "channels joined by one socket", default=128, minimum=1)
+    max_request_channels: int = setting(
+        "ARO_GATEWAY_MAX_REQUEST_CHANNELS", "entries of one subscribe or unsubscribe list", default=128, minimum=1
+    )
+    max_message_bytes: int = setting(
+        "ARO_GATEWAY_MAX_MESSAGE_BYTES", "size of one message from a client", default=16_384, minimum=1_024
+    )
+    messages_per_minute: int = setting(
+        "ARO_GATEWAY_MESSAGES_PER_MINUTE", "messages that one socket may send", default=120, minimum=1
+    )
+    heartbeat_seconds: float = setting(
+        "ARO_GATEWAY_HEARTBEAT_SECONDS",
+        "how often sockets are told their positions",
+        default=5.0,
+        minimum=0.5,
+    )
+    check_seconds: float = setting(
+        "ARO_GATEWAY_CHECK_SECONDS", "how often positions are compared with Redis", default=5.0, minimum=0.5
+    )
+    admission_seconds: float = setting(
+        "ARO_GATEWAY_ADMISSION_SECONDS",
+        "how long a connection may take to present its token",
+        default=10.0,
+        minimum=0.1,
+    )
+    drain_seconds: float = setting(
+        "ARO_GATEWAY_DRAIN_SECONDS", "over how long sockets are closed at shutdown", default=5.0, minimum=0.0
+    )

@@ -1,0 +1,40 @@
+"""The last chain of a quiet expiry is copied aside by itself, also by a process that was there before its database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aro.adapters import mongo
+from aro.adapters.chain_store import ChainStore
+from aro.adapters.clock import ManualClock
+from aro.testing import enriched
+from aro.testing.eventually import eventually
+from aro.testing.servers import MongoServer
+from storage_service import housekeeping
+from storage_service.housekeeping import Housekeeping
+
+
+@pytest.fixture
+def own_mongo(tmp_path: Path) -> Iterator[MongoServer]:
+    """Not started."""
+    server = MongoServer(tmp_path)
+    yield server
+    server.kill()
+
+
+def test_a_quiet_expiry_is_found(own_mongo: MongoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "INTERVAL_SECONDS", 0.05)
+    opened = mongo.connect(own_mongo.url, "aro_housekeeping_test", timeout=1)
+    store, clock = ChainStore(opened), ManualClock(enriched.SNAPSHOT_TS)
+    keeper = Housekeeping(store, clock)
+    keeper.start()
+    try:
+        own_mongo.start()
+        store.save([enriched.record(enriched.SNAPSHOT_TS)])
+        clock.advance(3_600)
+        kept = opened["chain_latest"]
+        eventually(lambda: kept.count_documents({"data": {"$exists": True}}) == 1, "the copy")
+    finally:
+        keeper.stop()
+        opened.client.close()

@@ -95,12 +95,13 @@ def greeks(
     """
     columns = kernel.columns((forward, strike, years, sigma, discount), is_call)
     if kernel.compiled is None:
-        return _greeks(columns.floats, columns.is_call)
+        return Greeks(*(greek.reshape(columns.shape[1:]) for greek in _greeks(*kernel.rows(columns, slice(None)))))
     results, status, hard = kernel.compiled.greeks(columns)
     if hard:
         rows = np.flatnonzero(status == kernel.HARD)
-        results.reshape(len(results), -1)[:, rows] = _greeks(*columns.rows(rows))
-    return Greeks(*results)
+        results.reshape(len(results), -1)[:, rows] = _greeks(*kernel.rows(columns, rows))
+    # The ellipsis keeps scalars 0-d arrays.
+    return Greeks(*(results[row, ...] for row in range(kernel.GREEKS)))
 
 
 def _greeks(columns: tuple[FloatArray, ...], is_call: BoolArray) -> Greeks:

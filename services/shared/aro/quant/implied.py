@@ -150,12 +150,12 @@ def implied_volatility(
     """
     columns = kernel.columns((price, forward, strike, years, discount), is_call)
     if kernel.compiled is None:
-        iv, status = _solve(*columns.rows(np.arange(columns.size)))
-        return ImpliedVolatility(iv.reshape(columns.shape), status.reshape(columns.shape))
+        iv, status = _solve(*kernel.rows(columns, slice(None)))
+        return ImpliedVolatility(iv.reshape(columns.shape[1:]), status.reshape(columns.shape[1:]))
     iv, status, hard = kernel.compiled.implied(columns)
     if hard:
         rows = np.flatnonzero(status == kernel.HARD)
-        iv.reshape(-1)[rows], status.reshape(-1)[rows] = _solve(*columns.rows(rows))
+        iv.reshape(-1)[rows], status.reshape(-1)[rows] = _solve(*kernel.rows(columns, rows))
     return ImpliedVolatility(iv, status)
 
 

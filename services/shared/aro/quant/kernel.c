@@ -184,28 +184,21 @@ INLINE int any_open(int n, const double *distance) {
 
 INLINE int ordinary(double x) { return (x >= 1.0 / ORDINARY) & (x <= ORDINARY); }
 
-/* Columns of a chunk; rows that pad it to whole vectors hold any number. */
-INLINE void load(int real, int n, const double *from, int64_t stride, int64_t start, double *to) {
-    if (stride) memcpy(to, from + start, real * sizeof *to);
-    for (int i = stride ? real : 0; i < n; i++) to[i] = stride ? 1.0 : from[0];
-}
-
-/* 1 for a call, -1 for a put. */
-INLINE void load_side(int real, int n, const uint8_t *from, int64_t stride, int64_t start, double *to) {
-    for (int i = 0; i < real; i++) to[i] = from[stride ? start + i : 0] ? 1.0 : -1.0;
+/* A chunk of one column; rows that pad it to whole vectors hold any number. */
+INLINE void load(int real, int n, const double *from, double *to) {
+    memcpy(to, from, real * sizeof *to);
     for (int i = real; i < n; i++) to[i] = 1.0;
 }
 
-INLINE int64_t implied_chunks(int64_t size, const double *const *inputs, const uint8_t *is_call, const int64_t *strides,
-                           double *iv, int8_t *status) {
+INLINE int64_t implied_chunks(int64_t size, const double *columns, double *iv, int8_t *status) {
     _Alignas(64) Lane p, F, K, T, D, side, k, c, complement, z, s, distance, code;
-    double *const columns[] = {p, F, K, T, D};
+    double *const chunk[] = {p, F, K, T, D, side};
     int64_t hard = 0;
     for (int64_t start = 0; start < size; start += CHUNK) {
         int real = size - start < CHUNK ? (int)(size - start) : CHUNK, n = (real + 7) & ~7;
-        for (int j = 0; j < 5; j++) load(real, n, inputs[j], strides[j], start, columns[j]);
-        load_side(real, n, is_call, strides[5], start, side);
+        for (int j = 0; j < 6; j++) load(real, n, columns + j * size + start, chunk[j]);
         EACH {
+            side[i] = side[i] == 0.0 ? -1.0 : 1.0;
             double low = least(F[i], K[i]), high = most(F[i], K[i]), intrinsic = high - low, u = p[i] / D[i];
             int inside = (F[i] - K[i]) * side[i] > 0.0;
             double value = inside ? u - intrinsic : u, share = value / low;
@@ -242,16 +235,15 @@ INLINE int64_t implied_chunks(int64_t size, const double *const *inputs, const u
     return hard;
 }
 
-INLINE int64_t greeks_chunks(int64_t size, const double *const *inputs, const uint8_t *is_call, const int64_t *strides,
-                          double *const *outputs, int8_t *status) {
+INLINE int64_t greeks_chunks(int64_t size, const double *columns, double *greeks, int8_t *status) {
     _Alignas(64) Lane F, K, T, sigma, D, side, k, s, d1, ratio, code, delta, gamma, vega, theta, rho;
-    double *const columns[] = {F, K, T, sigma, D}, *const results[] = {delta, gamma, vega, theta, rho};
+    double *const chunk[] = {F, K, T, sigma, D, side}, *const results[] = {delta, gamma, vega, theta, rho};
     int64_t hard = 0;
     for (int64_t start = 0; start < size; start += CHUNK) {
         int real = size - start < CHUNK ? (int)(size - start) : CHUNK, n = (real + 7) & ~7;
-        for (int j = 0; j < 5; j++) load(real, n, inputs[j], strides[j], start, columns[j]);
-        load_side(real, n, is_call, strides[5], start, side);
+        for (int j = 0; j < 6; j++) load(real, n, columns + j * size + start, chunk[j]);
         EACH {
+            side[i] = side[i] == 0.0 ? -1.0 : 1.0;
             double low = least(F[i], K[i]), high = most(F[i], K[i]), total = sigma[i] * root(T[i]);
             double far = logarithm_of_one_plus((high - low) / low);
             double state = (total >= 1e-10) & (total <= 30.0) ? OK : HARD;
@@ -285,22 +277,21 @@ INLINE int64_t greeks_chunks(int64_t size, const double *const *inputs, const ui
             theta[i] = ok ? fade * (1 / 365.0) : nothing;
             rho[i] = ok ? -T[i] * value * 0.01 : nothing;
         }
-        for (int j = 0; j < 5; j++) memcpy(outputs[j] + start, results[j], real * sizeof(double));
+        for (int j = 0; j < 5; j++) memcpy(greeks + j * size + start, results[j], real * sizeof(double));
         for (int i = 0; i < real; i++) status[start + i] = (int8_t)code[i], hard += code[i] == HARD;
     }
     return hard;
 }
 
-/* Both take the addresses of five columns, of is_call and of the results; a stride of 0 repeats a column's first row.
- * They return how many rows are marked HARD. */
+/* Both take six columns of `size` end to end, the last being is_call, and return how many rows are marked HARD.
+ * implied: price, forward, strike, years, discount. greeks: forward, strike, years, sigma, discount; out come five
+ * columns, in the order of black.Greeks. */
 #define ENTRIES(level, attributes)                                                                                    \
-    attributes int64_t implied_##level(int64_t size, const double *const *inputs, const uint8_t *is_call,             \
-                                       const int64_t *strides, double *iv, int8_t *status) {                         \
-        return implied_chunks(size, inputs, is_call, strides, iv, status);                                            \
+    attributes int64_t implied_##level(int64_t size, const double *columns, double *iv, int8_t *status) {            \
+        return implied_chunks(size, columns, iv, status);                                                             \
     }                                                                                                                 \
-    attributes int64_t greeks_##level(int64_t size, const double *const *inputs, const uint8_t *is_call,              \
-                                      const int64_t *strides, double *const *outputs, int8_t *status) {               \
-        return greeks_chunks(size, inputs, is_call, strides, outputs, status);                                        \
+    attributes int64_t greeks_##level(int64_t size, const double *columns, double *greeks, int8_t *status) {         \
+        return greeks_chunks(size, columns, greeks, status);                                                          \
     }
 
 int32_t revision(void) { return REVISION; }

@@ -6,11 +6,10 @@ the same status for every float64, and volatilities that agree to a few rounding
 """
 
 import ctypes
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,27 +20,10 @@ HARD: Final = -1
 """Status of a row that the kernel leaves to numpy."""
 REVISION: Final = 1
 """Of ``kernel.c``, so that new Python code never runs with an old library: raised in both with every change."""
-COLUMNS: Final = 5
-_Scalar = TypeVar("_Scalar", bound=np.generic)
-_Pointers = ctypes.c_void_p * COLUMNS
-_Strides = ctypes.c_int64 * (COLUMNS + 1)
+GREEKS: Final = 5
 
-
-class Columns(NamedTuple):
-    """Arguments ready for C: float64 columns that are contiguous, or one number for all rows."""
-
-    shape: tuple[int, ...]
-    floats: tuple[FloatArray, ...]
-    is_call: BoolArray
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    def rows(self, where: IntArray) -> tuple[tuple[FloatArray, ...], BoolArray]:
-        """Some rows of the flattened columns."""
-        floats = tuple(np.broadcast_to(column, self.shape).reshape(-1)[where] for column in self.floats)
-        return floats, np.broadcast_to(self.is_call, self.shape).reshape(-1)[where]
+Columns: TypeAlias = FloatArray
+"""(6, …): five float arguments and is_call as 1 or 0, broadcast to one shape and copied end to end."""
 
 
 class Kernel:
@@ -53,22 +35,23 @@ class Kernel:
         self._greeks = library[f"greeks_{level}"]
         for function in (self._implied, self._greeks):
             function.restype = ctypes.c_int64
-            function.argtypes = [ctypes.c_int64, _Pointers, ctypes.c_void_p, _Strides, ctypes.c_void_p, ctypes.c_void_p]
+            function.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 3]
 
     def implied(self, columns: Columns) -> tuple[FloatArray, NDArray[np.int8], bool]:
         """IV and status of (price, forward, strike, years, discount), and whether any row is `HARD`."""
-        iv, status = np.empty(columns.shape), np.empty(columns.shape, dtype=np.int8)
-        hard = self._implied(*_addresses(columns), _address(iv), _address(status))
-        return iv, status, hard > 0
+        iv = np.empty(columns.shape[1:])
+        return iv, *self._call(self._implied, columns, iv)
 
     def greeks(self, columns: Columns) -> tuple[FloatArray, NDArray[np.int8], bool]:
         """(5, …) Greeks in the order of `black.Greeks` of (forward, strike, years, sigma, discount), and as above."""
-        results = np.empty((COLUMNS, *columns.shape))
-        status = np.empty(columns.shape, dtype=np.int8)
-        first, each = _address(results), columns.size * results.itemsize
-        outputs = _Pointers(*range(first, first + COLUMNS * each, each) if each else (first,))
-        hard = self._greeks(*_addresses(columns), outputs, _address(status))
-        return results, status, hard > 0
+        results = np.empty((GREEKS, *columns.shape[1:]))
+        return results, *self._call(self._greeks, columns, results)
+
+    def _call(
+        self, function: Callable[..., int], columns: Columns, results: FloatArray
+    ) -> tuple[NDArray[np.int8], bool]:
+        status = np.empty(columns.shape[1:], dtype=np.int8)
+        return status, function(status.size, _address(columns), _address(results), _address(status)) > 0
 
 
 def columns(floats: Sequence[ArrayLike], is_call: ArrayLike) -> Columns:
@@ -79,10 +62,17 @@ def columns(floats: Sequence[ArrayLike], is_call: ArrayLike) -> Columns:
     ValueError
         If the shapes do not broadcast.
     """
-    arrays = [np.asarray(value, dtype=np.float64) for value in floats]
-    call = np.asarray(is_call, dtype=np.bool_)
-    shape = np.broadcast(*arrays, call).shape
-    return Columns(shape, tuple(_flat(array, shape) for array in arrays), _flat(call, shape))
+    arrays = [*(np.asarray(value, dtype=np.float64) for value in floats), np.asarray(is_call, dtype=np.bool_)]
+    columns = np.empty((len(arrays), *np.broadcast(*arrays).shape))
+    for row, array in enumerate(arrays):
+        columns[row, ...] = array
+    return columns
+
+
+def rows(columns: Columns, where: IntArray | slice) -> tuple[tuple[FloatArray, ...], BoolArray]:
+    """Some rows of the flattened columns: floats, and is_call."""
+    *floats, is_call = columns.reshape(len(columns), -1)[:, where]
+    return tuple(floats), is_call != 0.0
 
 
 def description() -> str:
@@ -115,22 +105,10 @@ def _load() -> Kernel | None:
     return Kernel(found, found.level().decode())
 
 
-def _flat(array: NDArray[_Scalar], shape: tuple[int, ...]) -> NDArray[_Scalar]:
-    if array.size == 1:
-        return array
-    return np.ascontiguousarray(array if array.shape == shape else np.broadcast_to(array, shape))
-
-
-def _address(array: NDArray[_Scalar]) -> int:
-    # A third of the time of ``array.ctypes.data``, which counts for the 162 contracts of one chain.
+def _address(array: NDArray[np.generic]) -> int:
+    # Faster than ``array.ctypes.data``, which counts for the 162 contracts of one chain.
     address: int = array.__array_interface__["data"][0]
     return address
-
-
-def _addresses(arguments: Columns) -> tuple[int, ctypes.Array[ctypes.c_void_p], int, ctypes.Array[ctypes.c_int64]]:
-    arrays = (*arguments.floats, arguments.is_call)
-    strides = _Strides(*(0 if array.size == 1 else 1 for array in arrays))
-    return arguments.size, _Pointers(*map(_address, arguments.floats)), _address(arguments.is_call), strides
 
 
 compiled: Kernel | None = _load()

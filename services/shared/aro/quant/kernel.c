@@ -309,6 +309,7 @@ ENTRIES(v4, __attribute__((target("avx2,fma,bmi2,avx512f,avx512dq,avx512vl,avx51
 
 /* The widest level that this processor has. */
 const char *level(void) {
+    __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
         return "v4";
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") ? "v3"

@@ -29,7 +29,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--floats", type=int, default=1_000_000, help="random bit patterns for implied_volatility")
+    parser.addoption("--floats", type=int, default=10_000_000, help="random bit patterns for implied_volatility")
 
 
 def pytest_report_header() -> list[str]:

@@ -10,6 +10,7 @@ from pymongo.database import Database
 
 from aro.adapters import mongo
 from aro.adapters.mongo import Document
+from aro.quant import kernel
 from aro.testing.servers import MongoServer, RedisServer
 from aro.testing.services import HttpService
 
@@ -17,15 +18,34 @@ SERVICES_DATABASE = "aro_services_test"
 
 CAPTURE_VARIABLE = "ARO_NSE_CAPTURE"
 NEEDS_CAPTURE = "test_capture.py"
+NEEDS_KERNEL = "test_kernel.py"
+KERNELS = ["numpy", "compiled"] if kernel.compiled else ["numpy"]
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Tests of the real capture exist only where the capture does; the report's header says which."""
-    return True if collection_path.name == NEEDS_CAPTURE and CAPTURE_VARIABLE not in os.environ else None
+    """Tests of the real capture and of the compiled kernel exist only where those do; the report's header says so."""
+    missing = {NEEDS_CAPTURE: CAPTURE_VARIABLE not in os.environ, NEEDS_KERNEL: kernel.compiled is None}
+    return missing.get(collection_path.name) or None
 
 
-def pytest_report_header() -> str:
-    return f"NSE capture: {os.environ.get(CAPTURE_VARIABLE, f'not given ({CAPTURE_VARIABLE}), its tests are left out')}"
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--floats", type=int, default=10_000_000, help="random bit patterns for implied_volatility")
+
+
+def pytest_report_header() -> list[str]:
+    return [
+        f"NSE capture: {os.environ.get(CAPTURE_VARIABLE, f'not given ({CAPTURE_VARIABLE}), its tests are left out')}",
+        f"aro.quant: {', '.join(KERNELS)}" + ("" if kernel.compiled else ", no compiled kernel was built"),
+    ]
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def each_kernel(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs a module's tests once per form of `aro.quant.kernel` that exists here."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numpy":
+            patch.setattr(kernel, "compiled", None)
+        yield request.param
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import pytest
 from aro.quant.black import price
 from aro.quant.implied import IvStatus, implied_volatility
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 EPS = 2.0**-52
 
 

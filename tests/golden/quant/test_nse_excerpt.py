@@ -12,6 +12,8 @@ from aro.quant.expiry import years_to_expiry
 from aro.quant.forward import ForwardSource
 from aro.quant.implied import IvStatus
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 
 @pytest.fixture(scope="module")
 def excerpt() -> dict:
@@ -25,7 +27,7 @@ def years(excerpt: dict) -> float:
 
 
 @pytest.fixture(scope="module", params=[0.0, 0.05, 0.07])
-def result(excerpt: dict, years: float, request: pytest.FixtureRequest) -> BatchResult:
+def result(excerpt: dict, years: float, request: pytest.FixtureRequest, each_kernel: str) -> BatchResult:
     columns = dict(zip(excerpt["columns"], np.array(excerpt["rows"]).T, strict=True))
     sides = [
         Side(*(columns[f"{side}_{name}"] for name in ("bid", "ask", "open_interest", "volume")))

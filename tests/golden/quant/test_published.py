@@ -7,6 +7,8 @@ import pytest
 from aro.quant.black import greeks, price
 from aro.quant.implied import implied_volatility
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 
 def test_hull_call_and_put_on_a_stock() -> None:
     """Hull, Options, Futures and Other Derivatives, 9th edition, Example 15.6, p. 338."""

@@ -14,6 +14,8 @@ from aro.quant.black import price
 from aro.quant.forward import ForwardSource
 from aro.quant.implied import IvStatus
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 NAN = math.nan
 PER_CHAIN = [field for field in BatchResult._fields if field not in ("calls", "puts")]
 

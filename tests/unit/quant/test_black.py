@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from aro.quant import reference
 from aro.quant.black import greeks, price
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 forwards = st.floats(1e-2, 1e6)
 log_moneyness = st.floats(-3, 3)
 years = st.floats(1 / 525_600, 5)

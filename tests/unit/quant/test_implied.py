@@ -14,6 +14,8 @@ from aro.quant.black import price
 from aro.quant.implied import IvStatus, implied_volatility, status_names
 from aro.quant.normalised import normalised
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 EPS = 2.0**-52
 TARGET = 1e-12
 """Relative error allowed out of the money for σ√T in 1e-4 … 4 and |ln F/K| <= 3."""
@@ -103,7 +105,8 @@ def test_scale_by_powers_of_two_changes_nothing(contract: tuple[float, ...], is_
     plain = implied_volatility(premium, F, K, T, D, is_call)
     scaled = implied_volatility(scale * premium, scale * F, scale * K, T, D, is_call)
     assert plain.status == scaled.status
-    assert np.array_equal(plain.iv, scaled.iv, equal_nan=True)
+    # Not equal, because the compiled kernel leaves what no market quotes to numpy.
+    np.testing.assert_allclose(scaled.iv, plain.iv, rtol=4 * EPS)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
+from aro.quant import kernel
 from aro.quant.arrays import BoolArray, FloatArray, broadcast, positive
 from aro.quant.normalised import Normalised, log_moneyness, log_price, normalised
 
@@ -92,6 +93,19 @@ def greeks(
 
     At σ = 0 they are the limits σ → 0; gamma at F = K has none and is NaN.
     """
+    columns = kernel.columns((forward, strike, years, sigma, discount), is_call)
+    if kernel.compiled is None:
+        return Greeks(*(greek.reshape(columns.shape[1:]) for greek in _greeks(*kernel.rows(columns, slice(None)))))
+    results, status, hard = kernel.compiled.greeks(columns)
+    if hard:
+        rows = np.flatnonzero(status == kernel.HARD)
+        results.reshape(len(results), -1)[:, rows] = _greeks(*kernel.rows(columns, rows))
+    # The ellipsis keeps scalars 0-d arrays.
+    return Greeks(*(results[row, ...] for row in range(kernel.GREEKS)))
+
+
+def _greeks(columns: tuple[FloatArray, ...], is_call: BoolArray) -> Greeks:
+    forward, strike, years, sigma, discount = columns
     with np.errstate(all="ignore"):
         contracts = _contracts(forward, strike, years, sigma, discount, is_call)
         F, K, T, sigma_, D, call, valid = contracts

@@ -1,0 +1,15 @@
+"""The one optional part of the build: the compiled kernel of aro.quant. All else is in pyproject.toml."""
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "aro.quant._kernel",
+            sources=["aro/quant/kernel.c"],
+            # Square roots and comparisons need neither errno nor traps, and without them loops become vectors.
+            extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math"],
+            optional=True,  # a machine without a compiler computes in numpy
+        )
+    ]
+)

@@ -17,7 +17,7 @@ def test_retention_follows_the_settings(stored: MongoDatabase) -> None:
         name: stored[name].index_information()["source_at_ttl"]["expireAfterSeconds"]
         for name in ("chain_snapshots", "chain_metrics", "chain_latest", "ticks")
     }
-    assert kept == {"chain_snapshots": 2 * HOUR, "chain_metrics": 30 * DAY, "chain_latest": 30 * DAY, "ticks": 7 * DAY}
+    assert kept == {"chain_snapshots": 2 * HOUR, "chain_metrics": 7 * DAY, "chain_latest": 7 * DAY, "ticks": 7 * DAY}
 
 
 def test_an_index_with_other_keys_is_replaced(stored: MongoDatabase) -> None:
@@ -26,7 +26,7 @@ def test_an_index_with_other_keys_is_replaced(stored: MongoDatabase) -> None:
     metrics.drop_index("product_expiry_time")
     metrics.create_index([("expiry", 1)], name="product_expiry_time")
     for _ in range(2):
-        ChainStore(stored).ensure(chain_hours=2, metrics_days=30)
+        ChainStore(stored).ensure(chain_hours=2, metrics_days=7)
         assert metrics.index_information()["product_expiry_time"]["key"] == before
 
 

@@ -16,6 +16,7 @@ from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.contracts.names import QUEUE_ENRICH, QUEUES, TASK_ENRICH
+from aro.quant import kernel
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
@@ -97,6 +98,7 @@ def work(settings: WorkerSettings) -> None:
     checks = {"redis": _redis_check(settings), "mongo": _mongo_check(settings)}
     health = Health(ready=checks, alive={"loop": heartbeat.check})
     serve_operations("worker-enricher-work", host=settings.host, port=settings.operations_port, health=health)
+    log.info("working", kernel=kernel.description())
     for chatter in ("celery.worker.strategy", "celery.app.trace"):  # two lines per batch say nothing metrics do not
         logging.getLogger(chatter).setLevel(logging.WARNING)
     worker: Worker = app.Worker(

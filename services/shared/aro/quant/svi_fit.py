@@ -75,6 +75,8 @@ def fit_slices(k: ArrayLike, iv: ArrayLike, weight: ArrayLike, years: ArrayLike,
     with np.errstate(all="ignore"):
         usable = (iv_ > 0.0) & np.isfinite(iv_ + k_) & (weight_ > 0.0) & np.isfinite(weight_) & (T > 0.0)[:, None]
         rows = np.flatnonzero(usable.sum(axis=1) >= MIN_POINTS)
+        if rows.size == 0:
+            return quality(Svi(*(np.full(len(T), np.nan) for _ in range(PARAMETERS))), k_, iv_, usable, T)
         points = scaled(k_[rows], iv_[rows], np.where(usable, weight_, 0.0)[rows], T[rows])
         limit = steepest(points.theta)
         free = _starts(points, limit, None if start is None else Svi(*(np.asarray(x)[rows] for x in start)))
@@ -122,8 +124,8 @@ def reach(svi: Svi, low: FloatArray, high: FloatArray) -> FloatArray:
 def scaled(k: FloatArray, iv: FloatArray, weight: FloatArray, years: FloatArray) -> Points:
     """Rows of points in scaled units; `weight` is 0 where there is no point."""
     there = np.asarray(weight > 0.0)
-    nearest = np.argmin(np.where(there, np.abs(k), np.inf), axis=1) if k.size else np.zeros(len(k), dtype=np.int64)
-    at_the_money = np.take_along_axis(iv, nearest[:, None], axis=1)[:, 0] if k.size else np.empty(len(k))
+    nearest = np.argmin(np.where(there, np.abs(k), np.inf), axis=1)
+    at_the_money = np.take_along_axis(iv, nearest[:, None], axis=1)[:, 0]
     theta = at_the_money**2 * years
     total = weight.sum(axis=1, keepdims=True)
     return Points(
@@ -156,7 +158,7 @@ def box(points: Points, there: BoolArray) -> tuple[FloatArray, FloatArray]:
 def _starts(points: Points, limit: FloatArray, last: Svi | None) -> FloatArray:
     if last is None:
         return _cold(points, limit)
-    warm = to_free(from_raw(last, points.theta)) if len(limit) else np.empty((0, PARAMETERS))
+    warm = to_free(from_raw(last, points.theta))
     known: BoolArray = np.asarray(np.isfinite(warm).all(axis=1))
     if known.all():
         return warm

@@ -9,7 +9,6 @@ from aro.quant.arrays import FloatArray, IntArray
 
 DAMPING_START: Final = 1e-3
 DAMPING_LIMIT: Final = 1e9
-DAMPING_UP, DAMPING_DOWN = 8.0, 0.2
 
 Model = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray]]
 """(parameters (active, p), indices of the active problems) → residuals (active, n), derivatives (active, n, p)."""
@@ -24,17 +23,30 @@ class Solution(NamedTuple):
 
 
 def minimise(
-    model: Model, start: FloatArray, low: FloatArray, high: FloatArray, *, steps: int, tolerance: float
+    model: Model,
+    start: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    *,
+    steps: int,
+    tolerance: float,
+    negligible: float = 0.0,
 ) -> Solution:
     """Least squares of every problem inside its box [low, high] (problems, p).
 
-    A problem rests once a step improves its cost by less than `tolerance` of it; steps that worsen it are not taken.
+    A problem rests once a step changes its cost by less than `tolerance` of it or by less than `negligible`; steps
+    that worsen it are not taken. Damping follows [1]_: by how much of the promised gain a step kept.
+
+    References
+    ----------
+    .. [1] Nielsen, H. B. (1999). Damping parameter in Marquardt's method. Technical University of Denmark.
     """
     best = np.clip(start, low, high)
     active = np.arange(len(best))
     residuals, jacobian = model(best, active)
     cost = _cost(residuals)
     damping = np.full(len(best), DAMPING_START)
+    raising = np.full(len(best), 2.0)
     active = active[np.isfinite(cost)]
     residuals, jacobian = residuals[np.isfinite(cost)], jacobian[np.isfinite(cost)]
     taken = 0
@@ -47,8 +59,10 @@ def minimise(
         diagonal = np.einsum("sii->si", hessian)
         # Scaled by the diagonal, with a floor: a direction nothing depends on would leave the matrix singular.
         floor = 1e-12 * np.max(diagonal, axis=-1, keepdims=True) + 1e-300
-        diagonal += damping[active, None] * np.maximum(diagonal, floor) + floor
+        added = damping[active, None] * np.maximum(diagonal, floor) + floor
+        diagonal += added
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+        promised = np.einsum("sp,sp->s", step, gradient + added * step)
         tried = np.clip(best[active] - step, low[active], high[active])
         new_residuals, new_jacobian = model(tried, active)
         new_cost, old_cost = _cost(new_residuals), cost[active]
@@ -56,9 +70,11 @@ def minimise(
         accepted = active[better]
         best[accepted], cost[accepted] = tried[better], new_cost[better]
         residuals[better], jacobian[better] = new_residuals[better], new_jacobian[better]
-        damping[active] *= np.where(better, DAMPING_DOWN, DAMPING_UP)
         gained = old_cost - new_cost
-        done = (better & (gained <= tolerance * old_cost)) | (damping[active] > DAMPING_LIMIT) | (old_cost == 0.0)
+        kept = 2.0 * gained / promised - 1.0
+        damping[active] *= np.where(better, np.clip(1.0 - kept**3, 0.1, 2.0), raising[active])
+        raising[active] = np.where(better, 2.0, 2.0 * raising[active])
+        done = (np.abs(gained) <= tolerance * old_cost + negligible) | (damping[active] > DAMPING_LIMIT)
         keep = ~done
         active, residuals, jacobian = active[keep], residuals[keep], jacobian[keep]
     return Solution(best, cost, taken)

@@ -151,7 +151,7 @@ class _Problem:
 
         def at(u: FloatArray, active: IntArray) -> tuple[FloatArray, FloatArray]:
             curve = from_free(u, self.limit)
-            fitted, by_u = residuals(self.points, active, curve)
+            fitted, by_u = residuals(self.points, active, u, self.limit)
             pushed, pushed_by_u = _push(z, level(z, curve), jets(z, curve), theta, ceiling)
             return np.hstack([fitted, rows * pushed]), np.concatenate([by_u, rows * pushed_by_u], axis=1)
 

@@ -24,12 +24,19 @@ MIN_POINTS: Final = PARAMETERS
 STARTS: Final = tuple(product((-1.5, -0.5, 0.3, 1.2), (0.15, 0.5, 1.5)))
 """(m, s) of the cold start, in units of √w at the money."""
 STEPS: Final = 40
-TOLERANCE: Final = 1e-5
+TOLERANCE: Final = 1e-4
+NEGLIGIBLE: Final = 1e-10
+"""Of the mean square of relative errors: a ten-thousandth of a vol point at a volatility of 10 %."""
 LOWEST: Final = (np.log(1e-6), np.log(5.0))
 WINGS: Final = 14.0
 """Bound of a wing's logit: slopes between a millionth of Lee's limit and all but a millionth of it."""
 WIDTH: Final = (np.log(0.05), np.log(20.0))
 """Of s: a sharper bend than this is the noise of one quote."""
+PRIOR: Final = np.log([0.8, 0.5, 0.5, 1.0, 0.8])
+"""Lowest point, slopes dv/dz, exp(m) and s of a usual smile, in scaled units."""
+PULL: Final = 2e-4
+"""How strongly a fit leans to it: as if one quote in the mean were off by 0.003 vol points at a volatility of 17 %.
+Quotes on one side of a bend leave the other wing free to run to Lee's limit for nothing; this holds it."""
 G_POINTS: Final = 201
 G_REACH: Final = 3.0
 """g is looked at over the quoted range and this many √w beyond each end; further out it tends to 1/4 - slope²/16."""
@@ -83,9 +90,9 @@ def fit_slices(k: ArrayLike, iv: ArrayLike, weight: ArrayLike, years: ArrayLike,
         low, high = box(points, usable[rows])
 
         def model(u: FloatArray, active: IntArray) -> tuple[FloatArray, FloatArray]:
-            return residuals(points, active, from_free(u, limit[active]))
+            return residuals(points, active, u, limit[active])
 
-        solution = minimise(model, free, low, high, steps=STEPS, tolerance=TOLERANCE)
+        solution = minimise(model, free, low, high, steps=STEPS, tolerance=TOLERANCE, negligible=NEGLIGIBLE)
         svi = to_raw(from_free(solution.parameters, limit), points.theta)
         whole = Svi(*(_scatter(column, rows, len(T)) for column in svi))
         return quality(whole, k_, iv_, usable, T)
@@ -136,12 +143,18 @@ def scaled(k: FloatArray, iv: FloatArray, weight: FloatArray, years: FloatArray)
     )
 
 
-def residuals(points: Points, active: IntArray, curve: Curve) -> tuple[FloatArray, FloatArray]:
-    """Weighted errors of volatility relative to that at the money, and their derivatives by u."""
-    at = level(points.z[active], curve)
+def residuals(points: Points, active: IntArray, u: FloatArray, limit: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weighted errors of volatility relative to that at the money, then `PRIOR`, and their derivatives by u."""
+    at = level(points.z[active], from_free(u, limit))
     root = np.sqrt(at.v)
     weight = points.weight[active]
-    return weight * (root - points.root_v[active]), at.by_u * (0.5 * weight / root)[..., None]
+    errors = weight * (root - points.root_v[active])
+    # Slopes are far from their limit: there logit is the logarithm of slope / limit.
+    usual = PRIOR - np.log(limit)[:, None] * np.array([0.0, 1.0, 1.0, 0.0, 0.0])
+    by_u = np.empty((*errors.shape[:-1], errors.shape[-1] + PARAMETERS, PARAMETERS))
+    by_u[:, :-PARAMETERS] = at.by_u * (0.5 * weight / root)[..., None]
+    by_u[:, -PARAMETERS:] = PULL * np.eye(PARAMETERS)
+    return np.hstack([errors, PULL * (u - usual)]), by_u
 
 
 def box(points: Points, there: BoolArray) -> tuple[FloatArray, FloatArray]:

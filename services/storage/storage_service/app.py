@@ -8,6 +8,7 @@ from flask import Flask, Response
 from aro.adapters import mongo
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
+from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.mongo import MongoError
 from aro.adapters.tick_store import TickStore
 from aro.adapters.tokens import JwksKeys, TokenVerifier
@@ -38,6 +39,7 @@ def build(settings: StorageSettings) -> Flask:
     def ensure() -> None:
         chains.ensure(chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days)
         ticks.ensure(days=settings.tick_retention_days)
+        IvHistoryStore(database).ensure(days=settings.iv_history_retention_days)
 
     preparation = Preparation(ensure, retry_on=MongoError)
     health = Health(ready={"mongo": lambda: mongo.ping(database), "collections": preparation.check})

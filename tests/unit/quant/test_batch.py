@@ -148,10 +148,10 @@ def test_the_metrics_of_the_whole_chain() -> None:
     calls, puts = chain.calls, chain.puts
     assert result.call_oi_wall[0] == np.asarray(chain.strikes)[np.argmax(calls.open_interest)]
     assert result.put_open_interest_change[0] == np.sum(puts.open_interest_change)
-    # A flat smile, fitted within the half tick of nothing here: no skew, no arbitrage.
-    assert abs(result.rr25[0]) < 1e-4
-    assert abs(result.bf25[0]) < 1e-4
-    assert result.smile_rmse[0] < 1e-4
+    # A flat smile has no skew; a fit stops within a few hundredths of a vol point of it.
+    assert abs(result.rr25[0]) < 3e-4
+    assert abs(result.bf25[0]) < 3e-4
+    assert result.smile_rmse[0] < 3e-4
     assert result.smile_g_min[0] > 0.0
     F = result.forward[0]
     gex = result.calls.gamma * (calls.open_interest - puts.open_interest) * 65 * F * F * 0.01

@@ -1,6 +1,7 @@
 """Levenberg-Marquardt for many small problems at once: one step of all of them is one set of array operations."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -61,7 +62,7 @@ def minimise(
         floor = 1e-12 * np.max(diagonal, axis=-1, keepdims=True) + 1e-300
         added = damping[active, None] * np.maximum(diagonal, floor) + floor
         diagonal += added
-        step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+        step = solve_each(hessian, gradient)
         promised = np.einsum("sp,sp->s", step, gradient + added * step)
         tried = np.clip(best[active] - step, low[active], high[active])
         new_residuals, new_jacobian = model(tried, active)
@@ -78,6 +79,18 @@ def minimise(
         keep = ~done
         active, residuals, jacobian = active[keep], residuals[keep], jacobian[keep]
     return Solution(best, cost, taken)
+
+
+def solve_each(matrices: FloatArray, sides: FloatArray) -> FloatArray:
+    """x of A·x = b for matrices (..., p, p) and sides (..., p); NaN where A is singular, which costs no other."""
+    try:
+        return np.asarray(np.linalg.solve(matrices, sides[..., None])[..., 0])
+    except np.linalg.LinAlgError:
+        solutions = np.full(sides.shape, np.nan)
+        for at in np.ndindex(sides.shape[:-1]):
+            with suppress(np.linalg.LinAlgError):
+                solutions[at] = np.linalg.solve(matrices[at], sides[at])
+        return solutions
 
 
 def _cost(residuals: FloatArray) -> FloatArray:

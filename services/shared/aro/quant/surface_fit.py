@@ -19,13 +19,13 @@ from numpy.typing import ArrayLike
 
 from aro.quant import arbitrage
 from aro.quant.arbitrage import Violation
-from aro.quant.arrays import BoolArray, FloatArray, IntArray
+from aro.quant.arrays import BoolArray, FloatArray, IntArray, positive
 from aro.quant.least_squares import Model, minimise
 from aro.quant.ssvi_fit import PowerLaw, fit_power_law
 from aro.quant.surface import Surface, SurfaceModel
 from aro.quant.svi import Svi, shape, total_variance
 from aro.quant.svi_curve import Jets, Level, from_free, from_raw, jets, level, steepest, to_free, to_raw
-from aro.quant.svi_fit import Points, SliceFits, box, fit_slices, quality, residuals, scaled
+from aro.quant.svi_fit import Points, SliceFits, box, fit_slices, quality, residuals, scaled, usable_points
 
 MARGIN: Final = 0.25
 """The surface answers this share beyond the range that was quoted."""
@@ -70,7 +70,7 @@ def fit_surface(
     T, F = np.asarray(years, dtype=np.float64), np.asarray(forward, dtype=np.float64)
     fits = fit_slices(k_, iv_, weight_, T, start)
     order = np.argsort(T, kind="stable")
-    order = order[np.isfinite(fits.svi.b[order]) & np.isfinite(F[order])]
+    order = order[np.isfinite(fits.svi.b[order]) & positive(F)[order]]
     order = order[np.diff(T[order], prepend=-1.0) > 0.0]  # of two expiries at one instant, the first
     if order.size == 0:
         return None
@@ -78,7 +78,7 @@ def fit_surface(
     raw = _take(fits, order)
     domain = _domain(raw)
     with np.errstate(all="ignore"):
-        usable = (iv_ > 0.0) & np.isfinite(k_ + iv_) & (weight_ > 0.0)
+        usable = usable_points(k_, iv_, weight_)
         weight_ = np.where(usable, weight_, 0.0)
         look = arbitrage.grid(raw.svi, *domain)
         ranges = raw.k_low, raw.k_high

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aro.quant.arrays import BoolArray, FloatArray, IntArray
-from aro.quant.least_squares import minimise
+from aro.quant.least_squares import minimise, solve_each
 from aro.quant.svi import Svi, durrleman, total_variance
 from aro.quant.svi_curve import PARAMETERS, Curve, from_free, from_raw, level, steepest, to_free, to_raw
 
 MIN_POINTS: Final = PARAMETERS
+LEAST_IV, GREATEST_IV, FARTHEST, LONGEST = 1e-3, 50.0, 10.0, 100.0
+"""Volatilities, |ln(K/F)| and years outside these are no market's, and would swamp the sums of a fit."""
 STARTS: Final = tuple(product((-1.5, -0.5, 0.3, 1.2), (0.15, 0.5, 1.5)))
 """(m, s) of the cold start, in units of √w at the money."""
 STEPS: Final = 40
@@ -80,7 +82,7 @@ def fit_slices(k: ArrayLike, iv: ArrayLike, weight: ArrayLike, years: ArrayLike,
     k_, iv_, weight_ = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (k, iv, weight)))
     T = np.asarray(years, dtype=np.float64)
     with np.errstate(all="ignore"):
-        usable = (iv_ > 0.0) & np.isfinite(iv_ + k_) & (weight_ > 0.0) & np.isfinite(weight_) & (T > 0.0)[:, None]
+        usable = usable_points(k_, iv_, weight_) & ((T > 0.0) & (T < LONGEST))[:, None]
         rows = np.flatnonzero(usable.sum(axis=1) >= MIN_POINTS)
         if rows.size == 0:
             return quality(Svi(*(np.full(len(T), np.nan) for _ in range(PARAMETERS))), k_, iv_, usable, T)
@@ -96,6 +98,13 @@ def fit_slices(k: ArrayLike, iv: ArrayLike, weight: ArrayLike, years: ArrayLike,
         svi = to_raw(from_free(solution.parameters, limit), points.theta)
         whole = Svi(*(_scatter(column, rows, len(T)) for column in svi))
         return quality(whole, k_, iv_, usable, T)
+
+
+def usable_points(k: FloatArray, iv: FloatArray, weight: FloatArray) -> BoolArray:
+    """Where a point can enter a fit."""
+    sane = (iv > LEAST_IV) & (iv < GREATEST_IV) & (np.abs(k) < FARTHEST)
+    result: BoolArray = sane & (weight > 0.0) & np.isfinite(weight)
+    return result
 
 
 def quality(svi: Svi, k: FloatArray, iv: FloatArray, usable: BoolArray, years: FloatArray) -> SliceFits:
@@ -134,11 +143,11 @@ def scaled(k: FloatArray, iv: FloatArray, weight: FloatArray, years: FloatArray)
     nearest = np.argmin(np.where(there, np.abs(k), np.inf), axis=1)
     at_the_money = np.take_along_axis(iv, nearest[:, None], axis=1)[:, 0]
     theta = at_the_money**2 * years
-    total = weight.sum(axis=1, keepdims=True)
+    share = weight / weight.max(axis=1, keepdims=True)
     return Points(
         z=np.where(there, k, 0.0) / np.sqrt(theta)[:, None],
         root_v=np.where(there, iv, 1.0) / at_the_money[:, None],
-        weight=np.sqrt(weight / total),
+        weight=np.sqrt(share / share.sum(axis=1, keepdims=True)),
         theta=theta,
     )
 
@@ -189,7 +198,7 @@ def _cold(points: Points, limit: FloatArray) -> FloatArray:
     target = np.broadcast_to((weight * v)[:, None, :], y.shape)
     transposed = np.swapaxes(columns, -1, -2)
     normal = transposed @ columns + 1e-9 * np.eye(3)
-    level, tilt, lift = np.moveaxis(np.linalg.solve(normal, transposed @ target[..., None])[..., 0], -1, 0)
+    level, tilt, lift = np.moveaxis(solve_each(normal, (transposed @ target[..., None])[..., 0]), -1, 0)
     top = limit[:, None]
     P, C = np.clip(lift - tilt, 1e-3, 0.9 * top), np.clip(lift + tilt, 1e-3, 0.9 * top)
     bend = 0.5 * (C - P)[..., None] * y + 0.5 * (C + P)[..., None] * r

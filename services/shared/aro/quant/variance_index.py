@@ -86,7 +86,21 @@ def strip(
     )
     if not (years > 0.0 and np.isfinite(years) and np.isfinite(rate)):
         return NO_STRIP
-    growth = float(np.exp(rate * years))
+    with np.errstate(all="ignore"):
+        return _strip(K, c_bid, c_ask, p_bid, p_ask, years, float(np.exp(rate * years)), method, future)
+
+
+def _strip(
+    K: FloatArray,
+    c_bid: FloatArray,
+    c_ask: FloatArray,
+    p_bid: FloatArray,
+    p_ask: FloatArray,
+    years: float,
+    growth: float,
+    method: Method,
+    future: float | None,
+) -> Strip:
     call, put = _mid(c_bid, c_ask), _mid(p_bid, p_ask)
     forward = (
         future
@@ -113,6 +127,8 @@ def strip(
     width = np.concatenate([[at[1] - at[0]], 0.5 * (at[2:] - at[:-2]), [at[-1] - at[-2]]])
     contributions = width / at**2 * growth * Q[used]
     variance = 2.0 / years * contributions.sum() - (forward / K[centre] - 1.0) ** 2 / years
+    if not np.isfinite(variance):
+        return NO_STRIP
     return Strip(float(variance), float(forward), float(K[centre]), at, contributions)
 
 
@@ -175,7 +191,9 @@ def _walk(usable: BoolArray, outwards: range) -> list[int]:
 
 def _is_proper(bid: FloatArray, ask: FloatArray) -> BoolArray:
     with np.errstate(all="ignore"):
-        proper: BoolArray = (bid > 0.0) & (ask >= bid) & (ask - bid <= INDIA_WIDEST * 0.5 * (bid + ask))
+        proper: BoolArray = (
+            (bid > 0.0) & (np.inf > ask) & (ask >= bid) & (ask - bid <= INDIA_WIDEST * 0.5 * (bid + ask))
+        )
         return proper
 
 

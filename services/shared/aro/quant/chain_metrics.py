@@ -4,7 +4,7 @@ Everything is per chain of a batch, on matrices with one row per chain (`aro.qua
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from aro.quant.svi_fit import SliceFits, fit_slices
 if TYPE_CHECKING:
     from aro.quant.batch import ChainBatch, Columns, SideResult
 
+SMILE_STEPS: Final = 14
+"""Every snapshot has its own fit, from cold: the surface, which is fitted seldom and from warm, takes more."""
 Pad = Callable[[FloatArray], FloatArray]
 """Flat (contracts,) to (chains, n), NaN at the end of the shorter rows."""
 
@@ -65,7 +67,7 @@ def market_metrics(
 ) -> MarketMetrics:
     """Call it under `numpy.errstate` that ignores all. `K` (chains, n), `forward` (chains,)."""
     points = smile(K, forward, pad, calls, puts)
-    fits: SliceFits = fit_slices(*points, batch.years)
+    fits: SliceFits = fit_slices(*points, batch.years, steps=SMILE_STEPS)
     wings = skew(fits.svi, batch.years)
     call_oi, put_oi = pad(batch.calls.open_interest), pad(batch.puts.open_interest)
     gamma = exposure(K, pad(calls.gamma), pad(puts.gamma), call_oi, put_oi, forward, batch.contract_size)

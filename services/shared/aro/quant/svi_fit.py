@@ -68,7 +68,15 @@ class Points(NamedTuple):
     theta: FloatArray
 
 
-def fit_slices(k: ArrayLike, iv: ArrayLike, weight: ArrayLike, years: ArrayLike, start: Svi | None = None) -> SliceFits:
+def fit_slices(
+    k: ArrayLike,
+    iv: ArrayLike,
+    weight: ArrayLike,
+    years: ArrayLike,
+    start: Svi | None = None,
+    *,
+    steps: int = STEPS,
+) -> SliceFits:
     """One SVI per row.
 
     Parameters
@@ -78,6 +86,7 @@ def fit_slices(k: ArrayLike, iv: ArrayLike, weight: ArrayLike, years: ArrayLike,
     weight : (slices, n) relative, >= 0
     years : (slices,)
     start : parameters (slices,) of an earlier fit; NaN entries start cold
+    steps : at most; a third of the default leaves a cold fit within about 0.01 vol points of its end
     """
     k_, iv_, weight_ = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (k, iv, weight)))
     T = np.asarray(years, dtype=np.float64)
@@ -94,7 +103,7 @@ def fit_slices(k: ArrayLike, iv: ArrayLike, weight: ArrayLike, years: ArrayLike,
         def model(u: FloatArray, active: IntArray) -> tuple[FloatArray, FloatArray]:
             return residuals(points, active, u, limit[active])
 
-        solution = minimise(model, free, low, high, steps=STEPS, tolerance=TOLERANCE, negligible=NEGLIGIBLE)
+        solution = minimise(model, free, low, high, steps=steps, tolerance=TOLERANCE, negligible=NEGLIGIBLE)
         svi = to_raw(from_free(solution.parameters, limit), points.theta)
         whole = Svi(*(_scatter(column, rows, len(T)) for column in svi))
         return quality(whole, k_, iv_, usable, T)

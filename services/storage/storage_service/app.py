@@ -8,6 +8,7 @@ from flask import Flask, Response
 from aro.adapters import mongo
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
+from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.mongo import MongoDatabase, MongoError
 from aro.adapters.tick_store import TickStore
 from aro.adapters.tokens import JwksKeys, TokenVerifier
@@ -45,6 +46,7 @@ def ensure(settings: StorageSettings, database: MongoDatabase) -> None:
         chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days
     )
     TickStore(database).ensure(days=settings.tick_retention_days)
+    IvHistoryStore(database).ensure(days=settings.iv_history_retention_days)
 
 
 def build(settings: StorageSettings, database: MongoDatabase, preparation: Preparation) -> Flask:

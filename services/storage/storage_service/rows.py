@@ -33,5 +33,6 @@ def _row(
         "symbol": contract_symbol(chain.product, chain.expiry, strike, option_type),
         "strike": strike,
         "option_type": option_type,
-        **{name: column[position] for name, column in columns.items()},
+        # A column that did not exist when the chain was stored is empty.
+        **{name: column[position] for name, column in columns.items() if column},
     }

@@ -35,3 +35,9 @@ class StorageSettings:
     tick_retention_days: float = setting(
         "ARO_TICK_RETENTION_DAYS", "days that ticks of the underlying are kept", default=7.0, minimum=0.1
     )
+    iv_history_retention_days: float = setting(
+        "ARO_IV_HISTORY_RETENTION_DAYS",
+        "days that daily volatilities are kept; ranks look back over 252 trading days",
+        default=1_100.0,
+        minimum=0.1,
+    )

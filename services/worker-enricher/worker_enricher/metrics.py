@@ -14,6 +14,7 @@ ticks_processed = counter("pipeline_ticks_total", "Ticks stored and published", 
 duplicates = counter("duplicate_ignored_total", "Repeated messages that changed nothing", ["stage"])
 store_failures = counter("store_failures_total", "Batches that MongoDB did not take; they are sent again")
 enrich_failures = counter("task_failures_total", "Unexpected errors while enriching", ["task"])
+surfaces = counter("surfaces_total", "Surfaces fitted and published", ["product", "model"])
 stage_seconds = histogram(
     "pipeline_stage_latency_seconds",
     "Time per stage of a batch; stage wait is from the snapshot's own time to the worker",

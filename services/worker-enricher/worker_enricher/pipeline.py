@@ -22,12 +22,23 @@ from aro.quant.columns import ChainColumns, SideColumns, chain_columns
 from aro.quant.expiry import years_to_expiry
 from aro.quant.forward import source_names
 from aro.quant.implied import IvStatus, status_names
+from aro.quant.open_interest import NAMES
 
 FLAG_BAND_CROSSED: Final = "forward_band_crossed"
 FLAG_NO_FORWARD: Final = "no_forward"
 FLAG_EXPIRED: Final = "expired"
 
-_MODEL_COLUMNS: Final = ("iv", "bid_iv", "ask_iv", "delta", "gamma", "vega", "theta", "rho")
+_MODEL_COLUMNS: Final = (
+    "iv", "bid_iv", "ask_iv", "delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "volga",
+)  # fmt: skip
+_MARKET_METRICS: Final = {
+    **dict.fromkeys(("rr25", "bf25", "smile_rmse", "smile_g_min"), "iv"),
+    **dict.fromkeys(("skew_25d_norm", "pcr_oi_change"), "ratio"),
+    **dict.fromkeys(("gex_net", "gex_flip", "gamma_density", "call_wall", "put_wall"), "price"),
+    **dict.fromkeys(("call_oi_wall", "put_oi_wall", "parity_residual"), "price"),
+    **dict.fromkeys(("call_open_interest_change", "put_open_interest_change"), "price"),
+}
+"""`aro.quant.chain_metrics.MarketMetrics` to the decimals they are published with."""
 _STATUSES: Final = np.array(status_names(range(len(IvStatus))), dtype=object)
 
 _FLAG_LISTS: Final[list[list[str]]] = [
@@ -91,11 +102,21 @@ def _quant_chain(chain: SoundChain) -> Chain:
         rate=snapshot.rate,
         dividend_yield=snapshot.dividend_yield,
         future=snapshot.future,
+        contract_size=snapshot.contract_size,
+        tick_size=snapshot.tick_size,
     )
 
 
 def _quant_side(side: SideColumns) -> Side:
-    return Side(bid=side.bid, ask=side.ask, open_interest=side.open_interest, volume=side.volume)
+    return Side(
+        bid=side.bid,
+        ask=side.ask,
+        open_interest=side.open_interest,
+        volume=side.volume,
+        ltp=side.ltp,
+        prev_close=side.prev_close,
+        open_interest_change=side.open_interest_change,
+    )
 
 
 # --- messages ------------------------------------------------------------------------------
@@ -141,6 +162,7 @@ def _messages(
         strikes=snapshot.strikes,
         calls=_quotes(snapshot.calls, result.calls, legs),
         puts=_quotes(snapshot.puts, result.puts, legs),
+        future=snapshot.future,
     )
     return enriched, ChainMetrics(**shared, **_metric_values(result, index, legs))
 
@@ -163,6 +185,9 @@ def _metric_values(result: BatchResult, index: int, legs: slice) -> dict[str, An
         "call_volume": float(result.call_volume[index]),
         "put_volume": float(result.put_volume[index]),
         "max_pain": _scalar(result.max_pain[index], "price"),
+        **{name: _scalar(getattr(result, name)[index], kind) for name, kind in _MARKET_METRICS.items()},
+        "call_buildup": _shares(result.call_buildup[index]),
+        "put_buildup": _shares(result.put_buildup[index]),
         "iv_status_counts": {name: int(count) for name, count in zip(_STATUSES, counts, strict=True) if count},
     }
 
@@ -189,6 +214,10 @@ def _chain_flags(result: BatchResult, index: int, years: float) -> list[str]:
     if years <= 0:
         flags.append(FLAG_EXPIRED)
     return flags
+
+
+def _shares(shares: Any) -> dict[str, float] | None:
+    return None if np.isnan(shares).any() else dict(zip(NAMES, np.round(shares, 6).tolist(), strict=True))
 
 
 def _scalar(value: Any, kind: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The Celery app of this service and its tasks, which are shells over `BatchProcessor` and `publish_status`."""
+"""The Celery app of this service and its tasks: shells over `BatchProcessor`, `SurfaceDesk` and `publish_status`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,26 @@ from aro.adapters import mongo, redis_client
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
+from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.ledger import Ledger
 from aro.adapters.live import LivePublisher, LiveReader
 from aro.adapters.tick_store import TickStore
-from aro.contracts.names import QUEUE_ENRICH, QUEUE_PERIODIC, TASK_ENRICH, TASK_STATUS
+from aro.contracts.names import (
+    QUEUE_ENRICH,
+    QUEUE_PERIODIC,
+    TASK_ENRICH,
+    TASK_IV_HISTORY,
+    TASK_STATUS,
+    TASK_SURFACE,
+)
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS, create_celery
 from worker_enricher.batch import BatchProcessor
 from worker_enricher.settings import WorkerSettings
 from worker_enricher.status import publish_status
+from worker_enricher.surfaces import SurfaceDesk
 
-STATUS_SECONDS: Final = 1.0
+SCHEDULE: Final = {TASK_STATUS: 1.0, TASK_SURFACE: 2.0, TASK_IV_HISTORY: 60.0}
+"""Seconds between sends. A surface of six products costs about 0.1 s of one child."""
 STORE_SECONDS: Final = 3.0
 STORE_SELECTION_SECONDS: Final = 0.5
 """A MongoDB that is away must cost the live path half a second, not more."""
@@ -36,6 +46,7 @@ class Hands:
     ledger: Ledger
     dead: DeadLetters
     publisher: LivePublisher
+    desk: SurfaceDesk
 
 
 def open_hands(settings: WorkerSettings) -> Hands:
@@ -56,18 +67,17 @@ def open_hands(settings: WorkerSettings) -> Hands:
         SystemClock(),
         consumer=settings.consumer_name or "worker",
     )
-    return Hands(processor, LiveReader(client), ledger, dead, publisher)
+    reader = LiveReader(client)
+    desk = SurfaceDesk(reader, publisher, IvHistoryStore(database), SystemClock())
+    return Hands(processor, reader, ledger, dead, publisher, desk)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
     app = create_celery("worker_enricher", broker_url=settings.broker_url)
     app.conf.beat_scheduler = "celery.beat:Scheduler"  # the schedule is all in here; nothing to keep on disk
     app.conf.beat_schedule = {
-        "status": {
-            "task": TASK_STATUS,
-            "schedule": STATUS_SECONDS,
-            "options": {"queue": QUEUE_PERIODIC, "expires": 2 * STATUS_SECONDS},
-        }
+        task: {"task": task, "schedule": seconds, "options": {"queue": QUEUE_PERIODIC, "expires": 2 * seconds}}
+        for task, seconds in SCHEDULE.items()
     }
     hands: list[Hands] = []
 
@@ -83,8 +93,15 @@ def create_app(settings: WorkerSettings) -> Celery:
             held.reader, held.ledger, held.dead, held.publisher, SystemClock(), stale_after_ms=settings.stale_after_ms
         )
 
+    def surface() -> None:
+        hands[0].desk.publish()
+
+    def iv_history() -> None:
+        hands[0].desk.record()
+
     app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
-    app.task(status, name=TASK_STATUS, queue=QUEUE_PERIODIC)
+    for periodic, name in ((status, TASK_STATUS), (surface, TASK_SURFACE), (iv_history, TASK_IV_HISTORY)):
+        app.task(periodic, name=name, queue=QUEUE_PERIODIC)
     signals.worker_process_init.connect(open_after_fork, weak=False)
     signals.worker_process_shutdown.connect(_forget_metrics, weak=False)
     return app

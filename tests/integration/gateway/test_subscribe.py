@@ -116,7 +116,7 @@ def test_channels_named_before_their_first_data_get_it_as_a_snapshot(stack: Any)
         ("", "unknown_channel"),
         ("ticks:DOGE", "unknown_product"),
         ("metrics:DOGE:*", "unknown_product"),
-        ("surface:NIFTY", "unknown_channel"),
+        ("bars:NIFTY:1m", "unknown_channel"),
     ],
 )
 def test_what_does_not_exist_is_rejected_and_the_rest_accepted(stack: Any, channel: str, code: str) -> None:

@@ -51,6 +51,13 @@ def test_a_snapshot_goes_through_celery_to_store_and_channels(platform: Platform
     assert 'pipeline_chains_total{product="NIFTY"} 1.0' in text
 
 
+def test_beat_has_surfaces_fitted(platform: Platform) -> None:
+    client = platform.redis.client()
+    Ledger(client).append([(STREAM_CHAINS, encode_message(factories.chain(product="BANKNIFTY")))])
+    reader = LiveReader(client)
+    eventually(lambda: reader.state("surface:BANKNIFTY"), "beat, queue and worker to publish a surface", seconds=15)
+
+
 def test_status_is_published_and_calls_old_news_stale(platform: Platform) -> None:
     client = platform.redis.client()
     Ledger(client).append([(STREAM_TICKS, encode_message(factories.tick(product="SENSEX")))])

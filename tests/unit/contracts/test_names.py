@@ -11,6 +11,7 @@ from aro.contracts.problems import UnknownChannel
     [
         ("status", Channel("status")),
         ("ticks:NIFTY", Channel("ticks", "NIFTY")),
+        ("surface:NIFTY", Channel("surface", "NIFTY")),
         ("chain:NIFTY:2026-12-29", Channel("chain", "NIFTY", "2026-12-29")),
         ("metrics:NIFTY:*", Channel("metrics", "NIFTY", "*")),
     ],
@@ -23,7 +24,8 @@ def test_channels_parse_and_print_as_written(text: str, channel: Channel) -> Non
 @pytest.mark.parametrize(
     "text",
     ["", "chain", "chain:NIFTY", "chain:NIFTY:", "chain:nifty:2026-12-29", "chain:NIFTY:2026-02-30", "ticks:",
-     "ticks:NIFTY:2026-12-29", "status:x", "surface:NIFTY", "chain:NIFTY:2026-12-29\n", "ticks:A" + "B" * 40],
+     "ticks:NIFTY:2026-12-29", "status:x", "surface:NIFTY:2026-12-29", "surface:", "chain:NIFTY:2026-12-29\n",
+     "ticks:A" + "B" * 40],
 )  # fmt: skip
 def test_anything_else_is_no_channel(text: str) -> None:
     with pytest.raises(UnknownChannel):

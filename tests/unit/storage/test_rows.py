@@ -28,3 +28,13 @@ def test_rows_are_the_columns_by_contract() -> None:
 def test_symbols_write_strikes_without_exponent_or_trailing_zeros() -> None:
     assert contract_symbol("AAPL", "2026-12-18", 202.5, "PE") == "AAPL-20261218-202.5-PE"
     assert contract_symbol("SENSEX", "2026-12-31", 1_234_500.0, "CE") == "SENSEX-20261231-1234500-CE"
+
+
+def test_a_column_that_did_not_exist_is_left_out_of_the_rows() -> None:
+    [(chain, _)] = enrich_chains([sound_chain(factories.chain())], computed_ts=factories.SNAPSHOT_TS)
+    rows = in_rows(chain)["rows"]
+    assert len(rows) == 2 * len(chain.strikes)
+    assert rows[0]["vanna"] == chain.calls.vanna[0]
+    old = msgspec.structs.replace(chain, calls=msgspec.structs.replace(chain.calls, vanna=[], charm=[], volga=[]))
+    assert "vanna" not in in_rows(old)["rows"][0]
+    assert in_rows(old)["rows"][0]["delta"] == chain.calls.delta[0]

@@ -10,11 +10,16 @@ import msgspec
 Column = list[float | None]
 DECIMALS: Final = {
     **dict.fromkeys(("iv", "bid_iv", "ask_iv", "delta", "vega", "theta", "rho", "years", "carry", "ratio"), 6),
+    **dict.fromkeys(("vanna", "charm", "volga", "moneyness"), 6),
     "gamma": 9,
+    "variance": 10,
     "price": 4,
 }
 """Decimal places that are published. A tick of price moves an IV far more than the last of its places."""
 
+BuildupShares = dict[str, float]
+"""Share of each class of open-interest build-up in Σ|ΔOI|: ``neutral``, ``long_buildup``, ``short_buildup``,
+``short_covering``, ``long_unwinding``."""
 ForwardSource = Literal["parity", "future", "carry"]
 IvStatus = Literal["ok", "no_price", "below_intrinsic", "above_maximum", "expired"]
 
@@ -40,7 +45,9 @@ class EnrichedQuotes(msgspec.Struct, frozen=True, kw_only=True):
 
     Prices in quote currency; sizes, volume and open interest in contracts; `iv` columns are annual decimals
     (0.1697 is 16.97 %). Greeks are of the mid IV: `delta` and `gamma` with respect to the forward per 1 point,
-    `vega` per vol point (0.01), `theta` per calendar day, `rho` per 1 % of rate.
+    `vega` per vol point (0.01), `theta` per calendar day, `rho` per 1 % of rate; `vanna` is the change of delta per
+    vol point, `charm` per calendar day, `volga` the change of vega per vol point. These three are empty in chains
+    stored before they existed.
     """
 
     bid: Column
@@ -65,6 +72,9 @@ class EnrichedQuotes(msgspec.Struct, frozen=True, kw_only=True):
     intrinsic: Column
     time_value: Column
     flags: list[list[str]]
+    vanna: Column = msgspec.field(default_factory=list)
+    charm: Column = msgspec.field(default_factory=list)
+    volga: Column = msgspec.field(default_factory=list)
 
 
 class EnrichedChain(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +115,22 @@ class EnrichedChain(msgspec.Struct, frozen=True, kw_only=True):
     source_time: str
     computed_ts: int
     id: str
+    future: float | None = None
+    """Last price of the listed future of this expiry."""
 
 
 class ChainMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """State of channel ``metrics:{product}:{expiry}``: one number per question, for one expiry.
 
     `expected_move_*` are in points of the underlying: ``1sd`` is F·σ·√T (68 %), ``straddle`` the mean absolute
-    move, ``85`` the retail 0.85 x straddle. Ratios are null when their denominator is 0.
+    move, ``85`` the retail 0.85 x straddle. Ratios are null when their denominator is 0, that of changes of open
+    interest unless both sums are above 0.
+
+    `rr25`, `bf25` and `skew_25d_norm` are read off an SVI fit of this expiry, whose error is `smile_rmse` (annual
+    decimal); `smile_g_min` below 0 says that fit has butterfly arbitrage. `gex_net` is quote currency per 1 % under
+    the sign model ``naive`` (dealers long calls, short puts), minus `gamma_density` that under ``all_short``;
+    `gex_flip` is the spot where the repriced naive total changes sign. Walls are strikes: of most gamma exposure,
+    and of most open interest. Build-up is against the previous close. `parity_residual` is in points.
     """
 
     product: str
@@ -146,6 +165,124 @@ class ChainMetrics(msgspec.Struct, frozen=True, kw_only=True):
     source_time: str
     computed_ts: int
     id: str
+    rr25: float | None = None
+    bf25: float | None = None
+    skew_25d_norm: float | None = None
+    smile_rmse: float | None = None
+    smile_g_min: float | None = None
+    gex_net: float | None = None
+    gex_flip: float | None = None
+    gamma_density: float | None = None
+    call_wall: float | None = None
+    put_wall: float | None = None
+    call_oi_wall: float | None = None
+    put_oi_wall: float | None = None
+    pcr_oi_change: float | None = None
+    call_open_interest_change: float | None = None
+    put_open_interest_change: float | None = None
+    call_buildup: BuildupShares | None = None
+    put_buildup: BuildupShares | None = None
+    parity_residual: float | None = None
+
+
+class SurfaceSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """One expiry of a surface: w(k) = a + b(ρ(k - m) + √((k - m)² + σ²)), k = ln(K/F), iv = √(w/dte_years).
+
+    The parameters are those of the surface; `raw_rmse` and `raw_g_min` are of this smile's own best fit, before any
+    arbitrage was removed. Errors are of volatility over `points` quotes within `k_low` to `k_high`, annual decimals.
+    `iv` has one entry per `moneyness` of the surface, null where that is outside of it.
+    """
+
+    expiry: str
+    expiry_ts: int
+    source_seq: int
+    source_ts: int
+    dte_years: float
+    forward: float
+    a: float
+    b: float
+    rho: float
+    m: float
+    sigma: float
+    points: int
+    rmse: float
+    max_error: float
+    g_min: float
+    raw_rmse: float
+    raw_g_min: float
+    k_low: float
+    k_high: float
+    iv_atm: float | None
+    rr25: float | None
+    bf25: float | None
+    skew_25d_norm: float | None
+    iv: Column
+
+
+class SurfaceViolation(msgspec.Struct, frozen=True, kw_only=True):
+    """Static arbitrage: in the smiles as fitted one by one, or (`tradable`) in bids and asks of this moment.
+
+    `quoted` false is in the extrapolated wing of an expiry. `depth` is above 0: for fitted smiles the missing g
+    (butterfly) or total variance (calendar), for quotes the profit in points, or the total variance (calendar).
+    """
+
+    kind: Literal["butterfly", "calendar", "vertical"]
+    expiry: str
+    moneyness: float
+    depth: float
+    quoted: bool
+    tradable: bool
+
+
+class TermPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """At-the-money-forward volatility of a constant maturity; null past the last expiry."""
+
+    days: float
+    iv: float | None
+
+
+class SurfaceState(msgspec.Struct, frozen=True, kw_only=True):
+    """State of channel ``surface:{product}``, fitted every few seconds from all its live expiries.
+
+    Model ``svi``: each smile's own best fit, which together have no arbitrage; ``svi_repaired``: moved until they
+    have none; ``ssvi``: replaced by one SSVI, φ(θ) = η/(θ^γ(1 + θ)^(1-γ)), which cannot have any. `variance_index`
+    is in vol points by method. Rank and percentile of `iv_30d` are null below 20 daily observations.
+    """
+
+    product: str
+    exchange: str
+    origin: str
+    model: Literal["svi", "svi_repaired", "ssvi"]
+    spot: float
+    slices: list[SurfaceSlice]
+    ssvi_rho: float
+    ssvi_eta: float
+    ssvi_gamma: float
+    moneyness: list[float]
+    violations: list[SurfaceViolation]
+    violation_count: int
+    """Of all; `violations` holds the tradable ones first and no more than 100."""
+    term_structure: list[TermPoint]
+    iv_30d: float | None
+    iv_rank: float | None
+    iv_percentile: float | None
+    iv_n_obs: int
+    variance_index: dict[str, float | None]
+    flags: list[str]
+    source_ts: int
+    source_time: str
+    computed_ts: int
+
+
+class IvHistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The last constant-maturity volatility that was computed on the exchange's calendar day `day`."""
+
+    product: str
+    day: str
+    iv_30d: float
+    variance_index: dict[str, float | None]
+    spot: float
+    source_ts: int
 
 
 class ProductStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ QUEUE_PERIODIC: Final = "periodic"
 QUEUES: Final = (QUEUE_ENRICH, QUEUE_PERIODIC)
 TASK_ENRICH: Final = "aro.enrich"
 TASK_STATUS: Final = "aro.status"
+TASK_SURFACE: Final = "aro.surface"
+TASK_IV_HISTORY: Final = "aro.iv_history"
 
 # --- MongoDB -------------------------------------------------------------------------------
 COLLECTION_CHAINS: Final = "chain_snapshots"
@@ -53,6 +55,7 @@ COLLECTION_LATEST: Final = "chain_latest"
 COLLECTION_METRICS: Final = "chain_metrics"
 COLLECTION_TICKS: Final = "ticks"
 COLLECTION_USERS: Final = "users"
+COLLECTION_IV_HISTORY: Final = "iv_history"
 
 
 def snapshot_id(product: str, expiry: str, source_seq: int) -> str:
@@ -60,15 +63,20 @@ def snapshot_id(product: str, expiry: str, source_seq: int) -> str:
     return f"{product}|{expiry}|{source_seq}"
 
 
+def history_id(product: str, day: str) -> str:
+    """``NIFTY|2026-12-29``: one document a day."""
+    return f"{product}|{day}"
+
+
 def tick_id(product: str, source_seq: int) -> str:
     return f"{product}|{source_seq}"
 
 
 # --- Client channels -----------------------------------------------------------------------
-ChannelKind = Literal["ticks", "metrics", "chain", "status"]
+ChannelKind = Literal["ticks", "metrics", "chain", "surface", "status"]
 _CHANNEL = re.compile(
     r"(?:(?P<status>status)"
-    r"|(?P<ticks>ticks):(?P<tick_product>[A-Z0-9]{1,20})"
+    r"|(?P<whole>ticks|surface):(?P<whole_product>[A-Z0-9]{1,20})"
     r"|(?P<kind>chain|metrics):(?P<product>[A-Z0-9]{1,20}):(?P<expiry>\d{4}-\d{2}-\d{2}|\*))"
 )
 
@@ -104,13 +112,17 @@ def metrics_channel(product: str, expiry: str) -> str:
     return f"metrics:{product}:{expiry}"
 
 
+def surface_channel(product: str) -> str:
+    return f"surface:{product}"
+
+
 def parse_channel(text: str) -> Channel:
     """The one grammar of client channels.
 
     Raises
     ------
     UnknownChannel
-        If `text` is not ``status``, ``ticks:P``, ``chain:P:YYYY-MM-DD`` or ``metrics:P:YYYY-MM-DD``
+        If `text` is not ``status``, ``ticks:P``, ``surface:P``, ``chain:P:YYYY-MM-DD`` or ``metrics:P:YYYY-MM-DD``
         (``*`` stands for every expiry).
     """
     match = _CHANNEL.fullmatch(text)
@@ -118,8 +130,8 @@ def parse_channel(text: str) -> Channel:
         raise UnknownChannel(f"{text[:80]!r} is not a channel")
     if match["status"]:
         return Channel("status")
-    if match["ticks"]:
-        return Channel("ticks", match["tick_product"])
+    if match["whole"]:
+        return Channel("ticks" if match["whole"] == "ticks" else "surface", match["whole_product"])
     if match["expiry"] != "*":
         try:
             date.fromisoformat(match["expiry"])

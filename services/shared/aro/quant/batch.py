@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from aro.quant.arrays import BoolArray, FloatArray, IntArray
 from aro.quant.black import greeks
+from aro.quant.chain_metrics import market_metrics
 from aro.quant.forward import ForwardEstimate, implied_forward
+from aro.quant.higher_greeks import higher_greeks
 from aro.quant.implied import ImpliedVolatility, implied_volatility
 from aro.quant.max_pain import max_pain
 from aro.quant.ratios import put_call_ratio, put_call_value_ratio, total
@@ -21,12 +23,19 @@ from aro.quant.straddle import at_index, atm_index, expected_move, straddle_at_f
 
 
 class Side(NamedTuple):
-    """Calls or puts, one entry per strike; NaN is "not quoted" or "not known". Premiums are discounted prices."""
+    """Calls or puts, one entry per strike; NaN is "not quoted" or "not known". Premiums are discounted prices.
+
+    A column left out is known nowhere; what needs it is then not computable.
+    """
 
     bid: ArrayLike
     ask: ArrayLike
     open_interest: ArrayLike
     volume: ArrayLike
+    ltp: ArrayLike | None = None
+    prev_close: ArrayLike | None = None
+    open_interest_change: ArrayLike | None = None
+    """Since the previous close, contracts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,9 @@ class Chain:
     rate: float
     dividend_yield: float
     future: float | None = None
+    contract_size: float | None = None
+    """Units of the underlying per contract."""
+    tick_size: float | None = None
 
 
 class Columns(NamedTuple):
@@ -50,6 +62,9 @@ class Columns(NamedTuple):
     ask: FloatArray
     open_interest: FloatArray
     volume: FloatArray
+    ltp: FloatArray
+    prev_close: FloatArray
+    open_interest_change: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +85,8 @@ class ChainBatch:
     """continuous, annual decimal, as is the next"""
     dividend_yield: FloatArray
     future: FloatArray
+    contract_size: FloatArray
+    tick_size: FloatArray
 
 
 class SideResult(NamedTuple):
@@ -90,6 +107,10 @@ class SideResult(NamedTuple):
     vega: FloatArray
     theta: FloatArray
     rho: FloatArray
+    vanna: FloatArray
+    """This and the next two: units of `aro.quant.higher_greeks.HigherGreeks`."""
+    charm: FloatArray
+    volga: FloatArray
     intrinsic: FloatArray
     """max(±(F - K), 0), undiscounted."""
     time_value: FloatArray
@@ -129,6 +150,25 @@ class BatchResult(NamedTuple):
     call_volume: FloatArray
     put_volume: FloatArray
     max_pain: FloatArray
+    rr25: FloatArray
+    """From here on `aro.quant.chain_metrics.MarketMetrics`."""
+    bf25: FloatArray
+    skew_25d_norm: FloatArray
+    smile_rmse: FloatArray
+    smile_g_min: FloatArray
+    gex_net: FloatArray
+    gex_flip: FloatArray
+    gamma_density: FloatArray
+    call_wall: FloatArray
+    put_wall: FloatArray
+    call_oi_wall: FloatArray
+    put_oi_wall: FloatArray
+    pcr_oi_change: FloatArray
+    call_open_interest_change: FloatArray
+    put_open_interest_change: FloatArray
+    call_buildup: FloatArray
+    put_buildup: FloatArray
+    parity_residual: FloatArray
 
 
 def join(chains: Sequence[Chain]) -> ChainBatch:
@@ -143,7 +183,7 @@ def join(chains: Sequence[Chain]) -> ChainBatch:
     lengths = [column.size for column in strikes]
 
     def columns(sides: list[Side]) -> Columns:
-        return Columns(*(_join([_column(column) for column in field], lengths) for field in _fields(sides)))
+        return Columns(*(_join(field, lengths) for field in _fields(sides, lengths)))
 
     def scalars(values: list[float | None]) -> FloatArray:
         return np.array(values, dtype=np.float64)
@@ -158,6 +198,8 @@ def join(chains: Sequence[Chain]) -> ChainBatch:
         rate=scalars([chain.rate for chain in chains]),
         dividend_yield=scalars([chain.dividend_yield for chain in chains]),
         future=scalars([chain.future for chain in chains]),
+        contract_size=scalars([chain.contract_size for chain in chains]),
+        tick_size=scalars([chain.tick_size for chain in chains]),
     )
 
 
@@ -214,8 +256,9 @@ def _sides(
     solved: ImpliedVolatility = implied_volatility(prices, F, K, T, D, is_call)
     bid_iv, iv, ask_iv = solved.iv
     sensitivities = greeks(F, K, T, iv, D, is_call)
+    higher = higher_greeks(F, K, T, iv, D, is_call)
     intrinsic = np.maximum(np.where(is_call, F - K, K - F), 0.0)
-    columns = (mid, iv, bid_iv, ask_iv, solved.status[1], *sensitivities, intrinsic, mid - D * intrinsic)
+    columns = (mid, iv, bid_iv, ask_iv, solved.status[1], *sensitivities, *higher, intrinsic, mid - D * intrinsic)
     return SideResult(*(column[0] for column in columns)), SideResult(*(column[1] for column in columns))
 
 
@@ -265,6 +308,7 @@ def _result(
         call_volume=total(call_volume),
         put_volume=total(put_volume),
         max_pain=max_pain(K, call_oi, put_oi, F).strike,
+        **market_metrics(batch, pad, K, F, calls, puts)._asdict(),
     )
 
 
@@ -277,8 +321,15 @@ def _column(values: ArrayLike) -> FloatArray:
     return np.array(values, dtype=np.float64).reshape(-1)
 
 
-def _fields(sides: list[Side]) -> list[list[ArrayLike]]:
-    return [[side[field] for side in sides] for field in range(len(Side._fields))]
+def _fields(sides: list[Side], lengths: list[int]) -> list[list[FloatArray]]:
+    """Field by field, the column of every side; NaN where a side has none."""
+    return [
+        [
+            np.full(length, np.nan) if column is None else _column(column)
+            for column, length in zip(field, lengths, strict=True)
+        ]
+        for field in (zip(*sides, strict=True) if sides else [()] * len(Side._fields))
+    ]
 
 
 def _join(columns: list[FloatArray], lengths: list[int]) -> FloatArray:

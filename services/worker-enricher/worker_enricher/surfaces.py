@@ -1,0 +1,121 @@
+"""What beat asks for: the surface of every live product on its channel, and once a minute its place in history."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from aro.adapters.clock import Clock, utc
+from aro.adapters.live import LivePublisher, LiveReader, Publication
+from aro.adapters.mongo import MongoError
+from aro.contracts.analytics import EnrichedChain, IvHistoryPoint, SurfaceState
+from aro.contracts.calendars import local_day
+from aro.contracts.codec import encode_json
+from aro.contracts.names import parse_channel, surface_channel
+from aro.contracts.products import product
+from aro.quant.iv_rank import DAYS
+from aro.runtime.logs import get_logger
+from worker_enricher import metrics
+from worker_enricher.surface import current, is_news, surface_state
+
+log = get_logger(__name__)
+
+HISTORY_SECONDS: Final = 300.0
+"""Closes of past days do not change; they are read again this often because a day ends."""
+RETRY_SECONDS: Final = 15.0
+"""After MongoDB failed, surfaces are published without a rank this long before it is asked again."""
+
+_chain = msgspec.json.Decoder(EnrichedChain)
+_surface = msgspec.json.Decoder(SurfaceState)
+
+
+class History(Protocol):
+    def save(self, points: Sequence[IvHistoryPoint]) -> None: ...
+
+    def points(self, product: str, *, before_day: str, limit: int) -> list[IvHistoryPoint]: ...
+
+
+class SurfaceDesk:
+    """One per process; keeps nothing but the history that it read."""
+
+    def __init__(self, reader: LiveReader, publisher: LivePublisher, history: History, clock: Clock) -> None:
+        self._reader = reader
+        self._publisher = publisher
+        self._history = history
+        self._clock = clock
+        self._closes: dict[tuple[str, str], tuple[float, list[float]]] = {}
+        self._history_paused_until = 0.0
+
+    def publish(self) -> None:
+        """Fit and publish every product that has newer chains than its surface. Raises what Redis raises."""
+        for name, channels in sorted(self._products().items()):
+            try:
+                self._publish_product(name, channels)
+            except (ArithmeticError, ValueError, IndexError) as error:  # one product must not cost the others
+                metrics.enrich_failures.labels("surface").inc()
+                log.error("surface failed", product=name, exc_info=error)
+
+    def record(self) -> None:
+        """Store the latest 30-day volatility of every product as that of its day. Raises `MongoError`."""
+        points = []
+        for name in sorted(self._products()):
+            state = self._last(name)
+            if state is not None and state.iv_30d is not None:
+                points.append(
+                    IvHistoryPoint(
+                        product=name,
+                        day=_day(name, state.source_ts),
+                        iv_30d=state.iv_30d,
+                        variance_index=state.variance_index,
+                        spot=state.spot,
+                        source_ts=state.source_ts,
+                    )
+                )
+        self._history.save(points)
+
+    def _publish_product(self, name: str, channels: Sequence[str]) -> None:
+        states = (self._reader.state(channel) for channel in channels)
+        chains = current([_chain.decode(state.data) for state in states if state is not None])
+        last = self._last(name)
+        if not chains or not is_news(chains, last):
+            return
+        with metrics.stage_seconds.labels("surface").time():
+            day = _day(name, max(chain.source_ts for chain in chains))
+            now = self._clock.now_ms()
+            state = surface_state(chains, last, self._past(name, day), computed_ts=now)
+        if state is not None:
+            self._publisher.publish([Publication(surface_channel(name), now, encode_json(state))])
+            metrics.surfaces.labels(name, state.model).inc()
+
+    def _products(self) -> dict[str, list[str]]:
+        """Product → its live chain channels."""
+        found: dict[str, list[str]] = {}
+        for text in self._reader.channels():
+            channel = parse_channel(text)
+            if channel.kind == "chain" and channel.product is not None:
+                found.setdefault(channel.product, []).append(text)
+        return found
+
+    def _last(self, name: str) -> SurfaceState | None:
+        state = self._reader.state(surface_channel(name))
+        return None if state is None else _surface.decode(state.data)
+
+    def _past(self, name: str, day: str) -> list[float]:
+        """Daily closes before `day`; the ones known, or none, while MongoDB is away."""
+        now = self._clock.monotonic()
+        read_at, closes = self._closes.get((name, day), (None, []))
+        if (read_at is not None and now - read_at < HISTORY_SECONDS) or now < self._history_paused_until:
+            return closes
+        try:
+            closes = [point.iv_30d for point in self._history.points(name, before_day=day, limit=DAYS)]
+        except MongoError as error:
+            self._history_paused_until = now + RETRY_SECONDS
+            log.warning("no history for iv rank", reason=type(error).__name__)
+            return closes
+        self._closes = {key: value for key, value in self._closes.items() if key[0] != name}
+        self._closes[name, day] = (now, closes)
+        return closes
+
+
+def _day(name: str, source_ts: int) -> str:
+    return local_day(product(name), utc(source_ts)).isoformat()

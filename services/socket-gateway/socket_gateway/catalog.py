@@ -18,7 +18,7 @@ class Catalog:
     def resolve(self, text: str) -> list[str]:
         """The channels that `text` stands for: itself, or every live one of a pattern.
 
-        ``status``, ``ticks:P`` and ``surface:P`` exist before their first data, because their names alone say what will come.
+        ``status``, ``ticks:P`` and ``surface:P`` exist before their first data: their names alone say what will come.
 
         Raises
         ------

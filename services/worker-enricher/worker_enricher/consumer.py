@@ -1,6 +1,7 @@
 """Role ``consume``: hands ledger entries to Celery in batches, and takes back what was not acknowledged."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -22,7 +23,7 @@ ALONE_FROM_DELIVERY: Final = 3
 """From this delivery on an entry travels alone, so that one that kills its worker takes no others along."""
 MAX_QUEUED_TASKS: Final = 8
 """More would only age in Celery: what waits, waits in the ledger, where its age is seen."""
-QUIET_MS: Final = 3
+QUIET_SECONDS: Final = 0.003
 """A pause this long ends a burst of the feed, and with it the batch."""
 MAINTENANCE_SECONDS: Final = 1.0
 BACK_OFF_SECONDS: Final = 0.25
@@ -111,22 +112,24 @@ class Consumer:
     def _collect(self) -> Batch:
         """Up to `batch_size` new entries; waits for more only while a burst lasts, and at most `batch_ms`."""
         batch: dict[str, list[str]] = {}
-        size, block_ms, deadline = 0, IDLE_BLOCK_MS, 0.0
-        while size < self._batch_size:
-            found = self._ledger.read_new(self._name, count=self._batch_size - size, block_ms=block_ms)
-            if not found:
+        size = self._gather(batch, self._batch_size, block_ms=IDLE_BLOCK_MS)
+        deadline = self._clock.monotonic() + self._batch_ms / 1000
+        while 0 < size < self._batch_size and self._clock.monotonic() < deadline:
+            time.sleep(QUIET_SECONDS)
+            more = self._gather(batch, self._batch_size - size, block_ms=None)
+            if not more:
                 break
-            now = self._clock.monotonic()
-            deadline = deadline or now + self._batch_ms / 1000
-            for stream, ids in found.items():
-                batch.setdefault(stream, []).extend(ids)
-                size += len(ids)
-                # Kept at once: if the next read fails, these are still sent.
-                self._unsent = batch
-            if now >= deadline:
-                break
-            block_ms = QUIET_MS
+            size += more
         return batch
+
+    def _gather(self, batch: dict[str, list[str]], count: int, *, block_ms: int | None) -> int:
+        """Add new entries to `batch`; how many."""
+        found = self._ledger.read_new(self._name, count=count, block_ms=block_ms)
+        for stream, ids in found.items():
+            batch.setdefault(stream, []).extend(ids)
+        # Kept at once: if the next read fails, these are still sent.
+        self._unsent = batch
+        return sum(len(ids) for ids in found.values())
 
     def _send_unsent(self) -> None:
         if self._unsent:

@@ -14,7 +14,12 @@ class WorkerSettings:
     host: str = setting("ARO_HOST", "address for health and metrics", default="127.0.0.1")
     operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)
     log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
-    concurrency: int = setting("ARO_WORKER_CONCURRENCY", "child processes of role work", default=1, minimum=1)
+    concurrency: int = setting(
+        "ARO_WORKER_CONCURRENCY",
+        "child processes of role work; with one, chains wait while a surface is fitted",
+        default=2,
+        minimum=1,
+    )
     consumer_name: str | None = setting(
         "ARO_CONSUMER_NAME", "name in the consumer group; the host name if not set", default=None
     )

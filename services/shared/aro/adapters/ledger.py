@@ -46,8 +46,11 @@ class Ledger:
                 if "BUSYGROUP" not in str(error):
                     raise
 
-    def read_new(self, consumer: str, *, count: int, block_ms: int) -> dict[str, list[str]]:
-        """Ids of entries never delivered before, by stream; empty after `block_ms` without any."""
+    def read_new(self, consumer: str, *, count: int, block_ms: int | None) -> dict[str, list[str]]:
+        """Ids of entries never delivered before, by stream; empty after `block_ms` without any, None not waiting.
+
+        An idle server looks at its blocked clients only every 100 ms, so a short block may last that long.
+        """
         answer: Any = self._redis.xreadgroup(
             GROUP_ENRICHERS, consumer, dict.fromkeys(LEDGER_STREAMS, ">"), count=count, block=block_ms
         )

@@ -88,6 +88,7 @@ def _metrics_only() -> dict[str, Any]:
         name: 1.25
         for name in ChainMetrics.__struct_fields__
         if name.startswith(("iv_atm", "atm_straddle", "expected_move", "call_", "put_"))
+        and not name.endswith("_buildup")
     }
     return {**computable, "pcr_oi": 0.7333, "pcr_volume": None, "pcr_oi_value": 1.0, "max_pain": 25_000.0} | {
         "iv_status_counts": {"ok": 4, "no_price": 2}

@@ -6,6 +6,9 @@ once and in order; where that cannot be had they are told by a reset, never left
 Announcements are only hints. Whatever is not simply the next `seq` is settled by asking the source, because an
 announcement may be older than what was read from the source a moment before (it waited in a socket's buffer).
 Epochs never return, so the epoch that the source holds *after* a read also held before it.
+
+A Redis that forgot everything may begin its new epoch with what the feed sends again, which is older than what
+subscribers saw: an epoch is followed from its first news that is newer.
 """
 
 from collections import deque
@@ -16,6 +19,10 @@ from typing import Final, Literal, Protocol
 from aro.adapters.live import LOG_BYTES, LiveState, Position
 from aro.contracts.names import LOG_LENGTH, ChannelKind, parse_channel
 from aro.contracts.problems import UnknownChannel
+
+MAX_HELD: Final = 64
+"""Publications of a new epoch that may be older than the last news. Beyond that it is not a feed that sends again, but
+one whose clock was set back, and to wait for it would be to go silent."""
 
 ResetReason = Literal["epoch_changed", "gap"]
 Entry = tuple[int, bytes]
@@ -56,14 +63,14 @@ class Verdict(Enum):
 class Memory:
     """The newest state of one channel and the messages before it, without holes."""
 
-    __slots__ = ("_bytes", "_history", "channel", "data", "epoch", "seq")
+    __slots__ = ("_bytes", "_history", "channel", "data", "epoch", "seq", "source_seq")
 
-    def __init__(self, channel: str, epoch: str, seq: int, data: bytes, history: Sequence[Entry] = ()) -> None:
-        self.channel: Final = channel
-        self.epoch, self.seq, self.data = epoch, seq, data
+    def __init__(self, state: LiveState, history: Sequence[Entry] = ()) -> None:
+        self.channel: Final = state.channel
+        self.epoch, self.seq, self.data, self.source_seq = state.epoch, state.seq, state.data, state.source_seq
         self._history: deque[Entry] = deque()
         self._bytes = 0
-        self.replace(epoch, seq, data, history)
+        self.replace(state, history)
 
     def advance(self, seq: int, data: bytes) -> None:
         """Take the next message. `seq` must follow the current one."""
@@ -74,12 +81,12 @@ class Memory:
         self._bytes += len(data)
         self._trim()
 
-    def replace(self, epoch: str, seq: int, data: bytes, history: Sequence[Entry] = ()) -> None:
-        """Start anew at (epoch, seq); `history` may hold what came before, and is kept as far as it has no hole."""
-        self.epoch, self.seq, self.data = epoch, seq, data
+    def replace(self, state: LiveState, history: Sequence[Entry] = ()) -> None:
+        """Start anew at `state`; `history` may hold what came before, and is kept as far as it has no hole."""
+        self.epoch, self.seq, self.data, self.source_seq = state.epoch, state.seq, state.data, state.source_seq
         self._history.clear()
-        self._history.append((seq, data))
-        for entry in reversed([entry for entry in history if entry[0] < seq]):
+        self._history.append((state.seq, state.data))
+        for entry in reversed([entry for entry in history if entry[0] < state.seq]):
             if entry[0] != self._history[0][0] - 1:
                 break
             self._history.appendleft(entry)
@@ -126,9 +133,10 @@ class Sequencer:
         if news.seq <= memory.seq:
             return Verdict.STALE
         if news.seq == memory.seq + 1:
+            memory.source_seq = news.source_seq
             self._advance(memory, news.seq, news.data)
             return Verdict.NEXT
-        return self._repair(memory, Position(news.epoch, news.seq), news)
+        return self._repair(memory, Position(news.epoch, news.seq, news.source_seq), news)
 
     def catch_up(self, channel: str, position: Position) -> Verdict:
         """Follow a position read from the source, for which announcements should have come but may not have."""
@@ -148,7 +156,7 @@ class Sequencer:
         return self._begin(state, self._log(state.channel, state.epoch, state.seq - LOG_LENGTH + 1, state.seq))
 
     def _begin(self, state: LiveState, history: Sequence[Entry] = ()) -> Verdict:
-        memory = Memory(state.channel, state.epoch, state.seq, state.data, history)
+        memory = Memory(state, history)
         self._memories[state.channel] = memory
         self._sink.reset(memory, None)
         return Verdict.FIRST
@@ -158,6 +166,7 @@ class Sequencer:
         missing = self._log(memory.channel, position.epoch, memory.seq + 1, position.seq)
         if [seq for seq, _ in missing] != list(range(memory.seq + 1, position.seq + 1)):
             return self._resync(memory, news)
+        memory.source_seq = position.source_seq
         for seq, data in missing:
             self._advance(memory, seq, data)
         return Verdict.GAP_REPAIRED
@@ -165,7 +174,7 @@ class Sequencer:
     def _change_epoch(self, memory: Memory) -> Verdict:
         """Someone spoke of another epoch: move to the source's, or know better if that is still the same."""
         newest = self._source.state(memory.channel)
-        if newest is None or newest.epoch == memory.epoch:
+        if newest is None or newest.epoch == memory.epoch or _is_held(newest, memory):
             return Verdict.STALE
         return self._jump(memory, newest)
 
@@ -174,13 +183,13 @@ class Sequencer:
         newest = self._source.state(memory.channel)
         if newest is None or (news is not None and newest.epoch == news.epoch and newest.seq < news.seq):
             newest = news
-        if newest is None or (newest.epoch == memory.epoch and newest.seq <= memory.seq):
+        if newest is None or (newest.epoch == memory.epoch and newest.seq <= memory.seq) or _is_held(newest, memory):
             return Verdict.STALE
         return self._jump(memory, newest)
 
     def _jump(self, memory: Memory, newest: LiveState) -> Verdict:
         reason: ResetReason = "gap" if newest.epoch == memory.epoch else "epoch_changed"
-        memory.replace(newest.epoch, newest.seq, newest.data)
+        memory.replace(newest)
         self._sink.reset(memory, reason)
         return Verdict.GAP_RESYNC if reason == "gap" else Verdict.EPOCH_CHANGED
 
@@ -193,6 +202,11 @@ class Sequencer:
     def _advance(self, memory: Memory, seq: int, data: bytes) -> None:
         memory.advance(seq, data)
         self._sink.update(memory)
+
+
+def _is_held(newest: LiveState, memory: Memory) -> bool:
+    """Whether a new epoch is still at what was sent again."""
+    return newest.epoch != memory.epoch and newest.source_seq < memory.source_seq and newest.seq <= MAX_HELD
 
 
 def _check_name(channel: str) -> None:

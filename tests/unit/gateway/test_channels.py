@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from aro.adapters.live import LOG_BYTES, LiveState, Position
 from aro.contracts.names import LOG_LENGTH
 from aro.contracts.problems import UnknownChannel
-from socket_gateway.channels import Memory, ResetReason, Sequencer, Verdict
+from socket_gateway.channels import MAX_HELD, Memory, ResetReason, Sequencer, Verdict
 
 CHANNEL = "metrics:NIFTY:2026-12-29"
 INTERFERENCE = st.sampled_from(["", "publish", "flush", "restart", "renew", "trim"])
@@ -24,13 +24,20 @@ class ModelRedis:
     def __init__(self) -> None:
         self.epochs = 0
         self.history: dict[tuple[str, int], bytes] = {}
+        self.sources: dict[tuple[str, int], int] = {}
+        """(epoch, seq) → source_seq"""
+        self.newest = 0
         self.epoch: str | None = None
         self.seq = 0
         self.is_restarted = False
         self.log: deque[tuple[int, bytes]] = deque()
         self.between: Callable[[], None] = NOTHING
 
-    def publish(self) -> LiveState:
+    def publish(self, late: int = 0) -> LiveState:
+        """`late`: how far behind the newest news this is, if the fence lets it pass."""
+        fence = 0 if self.epoch is None else self.sources[self.epoch, self.seq]
+        source_seq = max(self.newest + 1 - late, fence + 1)
+        self.newest = max(self.newest, source_seq)
         if self.epoch is None or self.is_restarted:
             self.epochs += 1
             self.epoch, self.seq, self.is_restarted = f"e{self.epochs}", 0, False
@@ -38,8 +45,9 @@ class ModelRedis:
         self.seq += 1
         data = f"{self.epoch}:{self.seq}".encode()
         self.history[self.epoch, self.seq] = data
+        self.sources[self.epoch, self.seq] = source_seq
         self.log.append((self.seq, data))
-        return LiveState(CHANNEL, self.epoch, self.seq, self.seq, 0, data)
+        return LiveState(CHANNEL, self.epoch, self.seq, source_seq, 0, data)
 
     def lose(self, last: int) -> None:
         """Restart without the last writes: the next publication opens a new epoch."""
@@ -58,11 +66,14 @@ class ModelRedis:
         self._interfere()
         if self.epoch is None:
             return None
-        return LiveState(CHANNEL, self.epoch, self.seq, self.seq, 0, self.history[self.epoch, self.seq])
+        at = self.epoch, self.seq
+        return LiveState(CHANNEL, *at, self.sources[at], 0, self.history[at])
 
     def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
         self._interfere()
-        return dict.fromkeys(channels, None if self.epoch is None else Position(self.epoch, self.seq))
+        if self.epoch is None:
+            return dict.fromkeys(channels)
+        return dict.fromkeys(channels, Position(self.epoch, self.seq, self.sources[self.epoch, self.seq]))
 
     def replay(self, channel: str, first_seq: int, last_seq: int) -> Sequence[tuple[int, bytes]]:
         assert channel == CHANNEL
@@ -77,8 +88,8 @@ class ModelRedis:
 class Client:
     """A subscriber that believes nothing: each update must follow, or a reset must have said that it does not."""
 
-    def __init__(self, history: dict[tuple[str, int], bytes]) -> None:
-        self._history = history
+    def __init__(self, redis: ModelRedis) -> None:
+        self._redis = redis
         self.at: tuple[str, int] | None = None
 
     def update(self, memory: Memory) -> None:
@@ -94,8 +105,18 @@ class Client:
         self._see(memory)
 
     def _see(self, memory: Memory) -> None:
-        self.at = (memory.epoch, memory.seq)
-        assert self._history[self.at] == memory.data
+        before, self.at = self.at, (memory.epoch, memory.seq)
+        assert self._redis.history[self.at] == memory.data
+        if before is not None:
+            assert self._redis.sources[self.at] >= self._redis.sources[before], "moved back in time"
+
+
+class Sunk:
+    """A sink that does not look."""
+
+    def update(self, memory: Memory) -> None: ...
+
+    def reset(self, memory: Memory, reason: ResetReason | None) -> None: ...
 
 
 def _age(epoch: str) -> int:
@@ -108,14 +129,14 @@ class SequencingMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.redis = ModelRedis()
-        self.client = Client(self.redis.history)
+        self.client = Client(self.redis)
         self.sequencer = Sequencer(self.redis, self.client)
         self.in_flight: deque[LiveState] = deque()
         self.delivered: list[LiveState] = []
 
-    @rule(number=st.integers(1, 4))
-    def publish(self, number: int) -> None:
-        self.in_flight.extend(self.redis.publish() for _ in range(number))
+    @rule(number=st.integers(1, 4), late=st.integers(0, 5))
+    def publish(self, number: int, late: int) -> None:
+        self.in_flight.extend(self.redis.publish(late) for _ in range(number))
 
     @precondition(lambda self: self.in_flight)
     @rule(number=st.integers(1, 4), interference=INTERFERENCE)
@@ -162,7 +183,9 @@ class SequencingMachine(RuleBasedStateMachine):
 
     @rule()
     def heal(self) -> None:
-        """Everything announced arrives and the position is checked: then the client has the newest state."""
+        """News comes, everything announced arrives and the position is checked: the client has the newest state."""
+        if self.redis.epoch is not None:
+            self.in_flight.append(self.redis.publish())
         while self.in_flight:
             self.sequencer.announce(self.in_flight.popleft())
         position = self.redis.positions([CHANNEL])[CHANNEL]
@@ -215,7 +238,7 @@ TestSequencing.settings = settings(max_examples=200, stateful_step_count=40, dea
 
 def test_verdicts() -> None:
     redis = ModelRedis()
-    sequencer = Sequencer(redis, Client(redis.history))
+    sequencer = Sequencer(redis, Client(redis))
     first, second, third, fourth = (redis.publish() for _ in range(4))
     assert sequencer.announce(first) is Verdict.FIRST
     assert sequencer.announce(first) is Verdict.STALE
@@ -232,7 +255,7 @@ def test_verdicts() -> None:
 
 def test_what_was_announced_counts_although_redis_forgot_it() -> None:
     redis = ModelRedis()
-    sequencer = Sequencer(redis, Client(redis.history))
+    sequencer = Sequencer(redis, Client(redis))
     news = [redis.publish() for _ in range(4)]
     sequencer.announce(news[0])
     redis.lose(2)
@@ -242,9 +265,36 @@ def test_what_was_announced_counts_although_redis_forgot_it() -> None:
     assert memory.seq == 4
 
 
+def test_a_new_epoch_is_followed_from_its_first_news_that_is_newer() -> None:
+    redis = ModelRedis()
+    client = Client(redis)
+    sequencer = Sequencer(redis, client)
+    for _ in range(5):
+        sequencer.announce(redis.publish())
+    redis.flush()
+    again = [redis.publish(late=3 - n) for n in range(2)]
+    assert [redis.sources["e2", news.seq] for news in again] == [3, 4]
+    assert [sequencer.announce(news) for news in again] == [Verdict.STALE, Verdict.STALE]
+    assert sequencer.catch_up(CHANNEL, Position("e2", 2, 4)) is Verdict.STALE
+    assert client.at == ("e1", 5)
+    assert sequencer.announce(redis.publish()) is Verdict.EPOCH_CHANGED
+    assert client.at == ("e2", 3)
+
+
+def test_a_source_whose_clock_was_set_back_is_followed_after_a_while() -> None:
+    redis = ModelRedis()
+    sequencer = Sequencer(redis, Sunk())
+    redis.newest = 10_000
+    sequencer.announce(redis.publish())
+    redis.flush()
+    redis.newest = 0
+    verdicts = [sequencer.announce(redis.publish()) for _ in range(MAX_HELD + 1)]
+    assert verdicts == [Verdict.STALE] * MAX_HELD + [Verdict.EPOCH_CHANGED]
+
+
 def test_log_of_a_younger_epoch_is_not_taken_for_what_was_missed() -> None:
     redis = ModelRedis()
-    client = Client(redis.history)
+    client = Client(redis)
     sequencer = Sequencer(redis, client)
     news = [redis.publish() for _ in range(4)]
     sequencer.announce(news[0])
@@ -261,7 +311,7 @@ def test_log_of_a_younger_epoch_is_not_taken_for_what_was_missed() -> None:
 
 def test_foreign_names_are_not_remembered() -> None:
     redis = ModelRedis()
-    sequencer = Sequencer(redis, Client(redis.history))
+    sequencer = Sequencer(redis, Client(redis))
     for name in ("bars", "metrics:NIFTY:*", "x" * 100, ""):
         with pytest.raises(UnknownChannel):
             sequencer.announce(LiveState(name, "e1", 1, 1, 0, b"{}"))
@@ -275,7 +325,7 @@ def test_loading_brings_the_log_that_fits() -> None:
     for _ in range(5):
         redis.publish()
     redis.log.remove((2, b"e1:2"))
-    sequencer = Sequencer(redis, Client(redis.history))
+    sequencer = Sequencer(redis, Client(redis))
     assert sequencer.load(CHANNEL) is Verdict.FIRST
     memory = sequencer.find(CHANNEL)
     assert memory is not None
@@ -286,7 +336,7 @@ def test_loading_brings_the_log_that_fits() -> None:
 
 
 def test_history_is_bounded_by_count_and_by_bytes() -> None:
-    memory = Memory("ticks:NIFTY", "e", 1, b"{}")
+    memory = Memory(LiveState("ticks:NIFTY", "e", 1, 1, 0, b"{}"))
     for seq in range(2, LOG_LENGTH + 100):
         memory.advance(seq, b"{}")
     assert memory.since("e", memory.seq - LOG_LENGTH) is not None
@@ -301,7 +351,7 @@ def test_history_is_bounded_by_count_and_by_bytes() -> None:
 
 
 def test_a_message_that_does_not_follow_is_refused() -> None:
-    memory = Memory("ticks:NIFTY", "e", 5, b"{}")
+    memory = Memory(LiveState("ticks:NIFTY", "e", 5, 5, 0, b"{}"))
     for seq in (4, 5, 7):
         with pytest.raises(ValueError, match="does not follow"):
             memory.advance(seq, b"{}")

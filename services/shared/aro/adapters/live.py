@@ -53,6 +53,7 @@ class LiveState:
 class Position:
     epoch: str
     seq: int
+    source_seq: int
 
 
 class LivePublisher:
@@ -111,7 +112,7 @@ class LiveReader:
         names = list(channels)
         pipe = self._redis.pipeline(transaction=False)
         for name in names:
-            pipe.hmget(live_key(name), "epoch", "seq")
+            pipe.hmget(live_key(name), "epoch", "seq", "source_seq")
         answers = pipe.execute(raise_on_error=False)
         return {name: _position(answer) for name, answer in zip(names, answers, strict=True)}
 
@@ -127,8 +128,8 @@ class LiveReader:
 def _position(answer: Any) -> Position | None:
     if isinstance(answer, redis.ResponseError) or None in answer:
         return None
-    epoch, seq = answer
-    return Position(epoch.decode(), int(seq))
+    epoch, seq, source_seq = answer
+    return Position(epoch.decode(), int(seq), int(source_seq))
 
 
 def _text(value: Any) -> str:

@@ -33,20 +33,28 @@ REQUEST_SECONDS: Final = 2.5
 def create(settings: StorageSettings) -> Flask:
     """The app with its connections and threads. Call it in the process that serves."""
     database = mongo.connect(settings.mongo_url, settings.mongo_database)
-    preparation = Preparation(lambda: ensure(settings, database), retry_on=MongoError)
+    preparation = Preparation(lambda: ensure(database), retry_on=MongoError)
     app = build(settings, database, preparation)
     preparation.start()
-    Housekeeping(ChainStore(database), SystemClock()).start()
+    Housekeeping(ChainStore(database), SystemClock(), lambda now_ms: expire(settings, database, now_ms)).start()
     return app
 
 
-def ensure(settings: StorageSettings, database: MongoDatabase) -> None:
-    """Create collections, indexes and retention. Safe to repeat, beside a live system too."""
-    ChainStore(database).ensure(
-        chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days
+def ensure(database: MongoDatabase) -> None:
+    """Create collections and indexes. Safe to repeat, beside a live system too."""
+    for store in (ChainStore(database), TickStore(database), IvHistoryStore(database)):
+        store.ensure()
+
+
+def expire(settings: StorageSettings, database: MongoDatabase, now_ms: int) -> int:
+    """Delete what retention does not keep; how many documents."""
+    return (
+        ChainStore(database).expire(
+            now_ms=now_ms, chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days
+        )
+        + TickStore(database).expire(now_ms=now_ms, days=settings.tick_retention_days)
+        + IvHistoryStore(database).expire(now_ms=now_ms, days=settings.iv_history_retention_days)
     )
-    TickStore(database).ensure(days=settings.tick_retention_days)
-    IvHistoryStore(database).ensure(days=settings.iv_history_retention_days)
 
 
 def build(settings: StorageSettings, database: MongoDatabase, preparation: Preparation) -> Flask:

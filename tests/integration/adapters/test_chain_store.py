@@ -1,7 +1,5 @@
 """Chains and metrics in a real MongoDB-compatible server: exact, once, and in pages."""
 
-from datetime import timedelta
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -60,15 +58,17 @@ def test_latest_is_exact_though_its_pointer_moves_seldom(database: Database[Docu
     assert pointer["source_ts"] == TS + 10_000
 
 
-def test_retention_is_an_index_that_follows_its_setting(database: Database[Document]) -> None:
+def test_retention_deletes_what_is_older_and_finds_it_by_an_index(database: Database[Document]) -> None:
     store = ChainStore(database)
-    store.ensure(chain_hours=2, metrics_days=30)
-    store.ensure(chain_hours=3, metrics_days=30)
-    index = database[COLLECTION_CHAINS].index_information()["source_at_ttl"]
-    assert index["expireAfterSeconds"] == timedelta(hours=3).total_seconds()
-    store.save([enriched(TS)])
-    [document] = database[COLLECTION_CHAINS].find({})
-    assert document["source_at"] == utc(TS)
+    store.ensure()
+    store.ensure()
+    store.save([enriched(TS + hour, TS + hour * 3_600_000) for hour in range(4)])
+    assert store.expire(now_ms=TS + 3 * 3_600_000, chain_hours=2, metrics_days=1) == 1
+    assert {document["_id"][-1] for document in database[COLLECTION_CHAINS].find({})} == {"1", "2", "3"}
+    assert len(store.metrics("NIFTY", "2026-11-23", start_ms=TS, end_ms=TS + 36_000_000, limit=9, cursor=None).items) == 4
+    assert store.expire(now_ms=TS + 100 * 3_600_000, chain_hours=2, metrics_days=1) == 3 + 4 + 1
+    query = {"source_at": {"$lt": utc(TS)}}
+    assert "COLLSCAN" not in str(database[COLLECTION_CHAINS].find(query).explain()["queryPlanner"]["winningPlan"])
 
 
 @pytest.mark.parametrize("kind", ["chains", "metrics"])

@@ -71,7 +71,10 @@ def test_restart_starts_a_new_epoch_for_every_worker_and_still_fences(tmp_path: 
         [next_] = first.publish([publication(13)])
         assert (next_.accepted, next_.seq, next_.epoch) == (True, 2, after.epoch)
         reader = LiveReader(server.client())
-        assert reader.positions([CHANNEL, "ticks:NIFTY"]) == {CHANNEL: Position(after.epoch, 2, 13), "ticks:NIFTY": None}
+        assert reader.positions([CHANNEL, "ticks:NIFTY"]) == {
+            CHANNEL: Position(after.epoch, 2, 13),
+            "ticks:NIFTY": None,
+        }
         assert [seq for seq, _ in reader.replay(CHANNEL, 1, 9)] == [1, 2]
     finally:
         server.kill()

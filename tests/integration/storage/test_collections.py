@@ -5,19 +5,27 @@ import subprocess
 import sys
 
 from aro.adapters.chain_store import ChainStore
-from aro.adapters.clock import utc
+from aro.adapters.clock import SystemClock, utc
 from aro.adapters.mongo import MongoDatabase
 from aro.testing import enriched
+from aro.testing.eventually import eventually
 
 HOUR, DAY = 3_600, 86_400
 
 
-def test_retention_follows_the_settings(stored: MongoDatabase) -> None:
-    kept = {
-        name: stored[name].index_information()["source_at_ttl"]["expireAfterSeconds"]
-        for name in ("chain_snapshots", "chain_metrics", "chain_latest", "ticks")
-    }
-    assert kept == {"chain_snapshots": 2 * HOUR, "chain_metrics": 7 * DAY, "chain_latest": 7 * DAY, "ticks": 7 * DAY}
+def test_the_running_service_deletes_what_retention_does_not_keep(stored: MongoDatabase) -> None:
+    now = SystemClock().now_ms()
+    ages = {"chain_snapshots": 2 * HOUR, "chain_metrics": 7 * DAY, "chain_latest": 7 * DAY, "ticks": 7 * DAY}
+    for name, age in ages.items():
+        assert "source_at" in stored[name].index_information()
+        for mark, seconds in (("old", age + 60), ("young", age - 600)):
+            document = {"_id": mark, "source_at": utc(now - seconds * 1000), "data": b"", "product": "X"}
+            stored[name].insert_one(document)
+
+    def left() -> bool:
+        return all([document["_id"] for document in stored[name].find({})] == ["young"] for name in ages)
+
+    eventually(left, "what is too old to be deleted", seconds=15)
 
 
 def test_an_index_with_other_keys_is_replaced(stored: MongoDatabase) -> None:
@@ -26,7 +34,7 @@ def test_an_index_with_other_keys_is_replaced(stored: MongoDatabase) -> None:
     metrics.drop_index("product_expiry_time")
     metrics.create_index([("expiry", 1)], name="product_expiry_time")
     for _ in range(2):
-        ChainStore(stored).ensure(chain_hours=2, metrics_days=7)
+        ChainStore(stored).ensure()
         assert metrics.index_information()["product_expiry_time"]["key"] == before
 
 

@@ -27,7 +27,7 @@ def test_a_quiet_expiry_is_found(own_mongo: MongoServer, monkeypatch: pytest.Mon
     monkeypatch.setattr(housekeeping, "INTERVAL_SECONDS", 0.05)
     opened = mongo.connect(own_mongo.url, "aro_housekeeping_test", timeout=1)
     store, clock = ChainStore(opened), ManualClock(enriched.SNAPSHOT_TS)
-    keeper = Housekeeping(store, clock)
+    keeper = Housekeeping(store, clock, lambda _: 0)
     keeper.start()
     try:
         own_mongo.start()

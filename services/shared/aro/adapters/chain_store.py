@@ -18,7 +18,15 @@ from pymongo.errors import BulkWriteError
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, plain
 from aro.adapters.paging import ANY_SEQ, Page, read_page
-from aro.adapters.writes import ensure_index, ensure_ttl, insert_new, raise_unless_duplicates
+from aro.adapters.writes import (
+    DAY_MS,
+    HOUR_MS,
+    ensure_expiry,
+    ensure_index,
+    expire,
+    insert_new,
+    raise_unless_duplicates,
+)
 from aro.contracts.analytics import ChainMetrics, EnrichedChain
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_LATEST, COLLECTION_METRICS
 
@@ -48,14 +56,20 @@ class ChainStore:
         self._pointed: dict[str, int] = {}
         """Key of an expiry → source_ts to which this process moved its pointer."""
 
-    def ensure(self, *, chain_hours: float, metrics_days: float) -> None:
-        """Create indexes and retention. Safe to repeat, beside a live system too."""
+    def ensure(self) -> None:
+        """Create indexes. Safe to repeat, beside a live system too."""
         # Time comes last: SecantusDB 0.7 loses matches at the end of a range that another key follows.
         by_time = [("product", ASCENDING), ("expiry", ASCENDING), ("source_at", DESCENDING)]
-        for collection, seconds in ((self._chains, chain_hours * 3_600), (self._metrics, metrics_days * 86_400)):
+        for collection in (self._chains, self._metrics):
             ensure_index(collection, by_time, "product_expiry_time")
-            ensure_ttl(collection, "source_at", round(seconds))
-        ensure_ttl(self._latest, "source_at", round(metrics_days * 86_400))
+        for collection in (self._chains, self._metrics, self._latest):
+            ensure_expiry(collection)
+
+    def expire(self, *, now_ms: int, chain_hours: float, metrics_days: float) -> int:
+        """Delete chains older than `chain_hours`, and metrics and last chains older than `metrics_days`; how many."""
+        days_ms = metrics_days * DAY_MS
+        ages = ((self._chains, chain_hours * HOUR_MS), (self._metrics, days_ms), (self._latest, days_ms))
+        return sum(expire(collection, before_ms=now_ms - round(age)) for collection, age in ages)
 
     def save(self, records: Sequence[ChainRecord]) -> int:
         """Store chains with their metrics, leaving those stored already as they are; how many chains were new.

@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, plain
-from aro.adapters.writes import ensure_ttl, raise_unless_duplicates
+from aro.adapters.writes import DAY_MS, ensure_expiry, expire, raise_unless_duplicates
 from aro.contracts.analytics import IvHistoryPoint
 from aro.contracts.names import COLLECTION_IV_HISTORY, history_id
 
@@ -18,9 +18,13 @@ class IvHistoryStore:
     def __init__(self, database: Database[Document]) -> None:
         self._history = database[COLLECTION_IV_HISTORY]
 
-    def ensure(self, *, days: float) -> None:
-        """Create retention. Safe to repeat. Queries walk the index of `_id`, which sorts by product and day."""
-        ensure_ttl(self._history, "source_at", round(days * 86_400))
+    def ensure(self) -> None:
+        """Create the index of retention. Safe to repeat. Queries walk the index of `_id`: by product and day."""
+        ensure_expiry(self._history)
+
+    def expire(self, *, now_ms: int, days: float) -> int:
+        """Delete what is older than `days`; how many."""
+        return expire(self._history, before_ms=now_ms - round(days * DAY_MS))
 
     def save(self, points: Sequence[IvHistoryPoint]) -> None:
         """Each becomes its day's value unless a later one is stored. Raises `MongoError` if that cannot be known."""

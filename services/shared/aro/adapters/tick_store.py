@@ -10,7 +10,7 @@ from pymongo.database import Database
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, plain
 from aro.adapters.paging import ANY_SEQ, Page, read_page
-from aro.adapters.writes import ensure_index, ensure_ttl, insert_new
+from aro.adapters.writes import DAY_MS, ensure_expiry, ensure_index, expire, insert_new
 from aro.contracts.analytics import EnrichedTick
 from aro.contracts.names import COLLECTION_TICKS
 
@@ -19,11 +19,15 @@ class TickStore:
     def __init__(self, database: Database[Document]) -> None:
         self._ticks = database[COLLECTION_TICKS]
 
-    def ensure(self, *, days: float) -> None:
-        """Create index and retention. Safe to repeat."""
+    def ensure(self) -> None:
+        """Create indexes. Safe to repeat."""
         # Time comes last: SecantusDB 0.7 loses matches at the end of a range that another key follows.
         ensure_index(self._ticks, [("product", ASCENDING), ("source_at", DESCENDING)], "product_time")
-        ensure_ttl(self._ticks, "source_at", round(days * 86_400))
+        ensure_expiry(self._ticks)
+
+    def expire(self, *, now_ms: int, days: float) -> int:
+        """Delete what is older than `days`; how many."""
+        return expire(self._ticks, before_ms=now_ms - round(days * DAY_MS))
 
     def save(self, ticks: Sequence[EnrichedTick]) -> int:
         """Store ticks, leaving those stored already as they are; how many were new."""

@@ -1,9 +1,15 @@
 """Idempotent writes and retention, the same for every collection of the pipeline."""
 
+from typing import Final
+
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
+from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, is_duplicate_id
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 
 
 def insert_new(collection: Collection[Document], documents: list[Document]) -> int:
@@ -34,10 +40,16 @@ def ensure_index(collection: Collection[Document], keys: list[tuple[str, int]], 
     collection.create_index(keys, name=name)
 
 
-def ensure_ttl(collection: Collection[Document], field: str, seconds: int) -> None:
-    """Delete documents `seconds` after their date in `field`; changes an existing index when the time differs."""
-    name = f"{field}_ttl"
-    existing = collection.index_information().get(name)
-    if existing is not None and existing.get("expireAfterSeconds") != seconds:
-        collection.drop_index(name)
-    collection.create_index(field, name=name, expireAfterSeconds=seconds)
+def ensure_expiry(collection: Collection[Document]) -> None:
+    """The index by which `expire` finds what is too old.
+
+    It is a plain one: the embedded server works off TTL indexes by reading whole collections under its lock.
+    """
+    if "source_at_ttl" in collection.index_information():
+        collection.drop_index("source_at_ttl")
+    collection.create_index("source_at", name="source_at")
+
+
+def expire(collection: Collection[Document], *, before_ms: int) -> int:
+    """Delete documents of a source time before `before_ms`; how many."""
+    return collection.delete_many({"source_at": {"$lt": utc(before_ms)}}).deleted_count

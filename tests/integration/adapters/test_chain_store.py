@@ -65,7 +65,8 @@ def test_retention_deletes_what_is_older_and_finds_it_by_an_index(database: Data
     store.save([enriched(TS + hour, TS + hour * 3_600_000) for hour in range(4)])
     assert store.expire(now_ms=TS + 3 * 3_600_000, chain_hours=2, metrics_days=1) == 1
     assert {document["_id"][-1] for document in database[COLLECTION_CHAINS].find({})} == {"1", "2", "3"}
-    assert len(store.metrics("NIFTY", "2026-11-23", start_ms=TS, end_ms=TS + 36_000_000, limit=9, cursor=None).items) == 4
+    kept = store.metrics("NIFTY", "2026-11-23", start_ms=TS, end_ms=TS + 36_000_000, limit=9, cursor=None)
+    assert len(kept.items) == 4
     assert store.expire(now_ms=TS + 100 * 3_600_000, chain_hours=2, metrics_days=1) == 3 + 4 + 1
     query = {"source_at": {"$lt": utc(TS)}}
     assert "COLLSCAN" not in str(database[COLLECTION_CHAINS].find(query).explain()["queryPlanner"]["winningPlan"])

@@ -163,21 +163,3 @@ def test_more_sockets_than_eventlet_serves_by_default(make_stack: Callable[..., 
     eventually(lambda: stack.gateway.metric("ws_connections") == 0, "all to be gone")
     with stack.connected() as raw:
         assert raw.subscribe("status")["ok"]
-
-
-def test_a_client_that_does_not_read_is_closed_and_holds_nobody_up(stack: Any) -> None:
-    channel = stack.chain()
-    stack.seed(channel)
-    before = stack.gateway.metric("ws_disconnects_total", reason="ping_timeout")
-    with stack.connected() as deaf, stack.connected() as reader:
-        deaf.subscribe(channel)
-        reader.subscribe(channel)
-        reader.next_of("snapshot")
-
-        def closed() -> bool:
-            number = stack.publish(channel, pad=100_000).seq
-            assert reader.next_of("update")["seq"] == number
-            return bool(stack.gateway.metric("ws_disconnects_total", reason="ping_timeout") > before)
-
-        # The deaf one neither reads nor answers a ping; whoever reads gets each update all the while.
-        eventually(closed, "the deaf client to be closed", seconds=30, interval=0.5)

@@ -109,7 +109,7 @@ def test_rank_comes_from_stored_days_and_today_is_stored(
 
 def test_history_is_a_days_latest_value_whatever_the_order(database: Database[Document]) -> None:
     store = IvHistoryStore(database)
-    store.ensure(days=1_000)
+    store.ensure()
     store.save([point("2026-11-17", 0.2, NOW), point("2026-11-18", 0.3, NOW), point("2026-11-18", 0.9, NOW, "SPY")])
     store.save([point("2026-11-18", 0.1, NOW - 1)])
     store.save([point("2026-11-18", 0.4, NOW + 1)])

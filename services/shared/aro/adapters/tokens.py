@@ -22,18 +22,34 @@ TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type
 ACCESS_SECONDS: Final = 15 * 60
 LEEWAY_SECONDS: Final = 30
 REQUIRED_CLAIMS: Final = ("iss", "aud", "exp", "iat", "sub", "jti")
+SCOPE_READ: Final = "read"
+"""Market data, analytics and one's own objects."""
+SCOPE_WRITE: Final = "write"
+"""Make, change and delete one's own objects."""
+SCOPE_ACCOUNT: Final = "account"
+"""The account itself: password, sessions, personal tokens."""
+SCOPE_ADMIN: Final = "admin"
+"""What the role ``admin`` may do besides; worth nothing without that role."""
+ALL_SCOPES: Final = frozenset({SCOPE_READ, SCOPE_WRITE, SCOPE_ACCOUNT, SCOPE_ADMIN})
+ROLE_USER: Final = "user"
+ROLE_ADMIN: Final = "admin"
 MAX_TOKEN_CHARS: Final = 4_096
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a verified token speaks for. `expires_at` is UTC epoch seconds."""
+    """Who a verified token speaks for, and what it may do. `expires_at` is UTC epoch seconds.
+
+    `session` is what ends at logout or revocation: the log-in or the personal token behind this token.
+    """
 
     subject: str
     role: str
     token_id: str
     expires_at: int
+    session: str = ""
+    scopes: frozenset[str] = ALL_SCOPES
 
 
 class KeySource(Protocol):
@@ -51,7 +67,15 @@ class TokenIssuer:
         self._audience = audience
         self._clock = clock
 
-    def issue(self, subject: str, role: str, *, lifetime: int = ACCESS_SECONDS) -> str:
+    def issue(
+        self,
+        subject: str,
+        role: str,
+        *,
+        lifetime: int = ACCESS_SECONDS,
+        session: str = "",
+        scopes: frozenset[str] = ALL_SCOPES,
+    ) -> str:
         """`lifetime` in seconds."""
         now = self._clock.now_ms() // 1000
         claims = {
@@ -62,6 +86,8 @@ class TokenIssuer:
             "iat": now,
             "exp": now + lifetime,
             "jti": secrets.token_urlsafe(16),
+            "sid": session,
+            "scope": " ".join(sorted(scopes)),
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"kid": self._kid, "typ": TOKEN_TYPE})
 
@@ -93,9 +119,11 @@ class TokenVerifier:
             raise NotAuthenticated("the access token does not verify") from None
         return Principal(
             subject=str(claims["sub"]),
-            role=str(claims.get("role", "user")),
+            role=str(claims.get("role", ROLE_USER)),
             token_id=str(claims["jti"]),
             expires_at=int(claims["exp"]),
+            session=str(claims.get("sid", "")),
+            scopes=ALL_SCOPES.intersection(str(claims.get("scope", "")).split()),
         )
 
     def _key_of(self, token: str) -> Ed25519PublicKey:

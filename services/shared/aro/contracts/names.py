@@ -20,6 +20,16 @@ KEY_ENRICH_ERRORS: Final = "market:errors"
 KEY_LAST_SOURCE_SEQ: Final = "feed:source-seq"
 """Hash ``NIFTY|2026-12-29`` → the last ``source_seq`` that the feed used."""
 
+# --- Redis: logs and revocations -----------------------------------------------------------
+STREAM_LOGS: Final = "logs:events"
+"""JSON log lines on their way to the logging service; bounded, the oldest go first."""
+STREAM_LOGS_LENGTH: Final = 100_000
+GROUP_LOGGERS: Final = "loggers"
+KEY_REVOKED: Final = "auth:revoked"
+"""Sorted set of ended sessions; the score is the UTC epoch second after which no access token of one can be valid."""
+PUBSUB_REVOKE: Final = "ctl:revoke"
+"""Pub/sub channel that carries the id of a session at the moment it ends."""
+
 # --- Redis: the live state -----------------------------------------------------------------
 PUBSUB_LIVE: Final = "live"
 """Pub/sub channel on which every accepted publication is announced."""
@@ -48,6 +58,7 @@ TASK_ENRICH: Final = "aro.enrich"
 TASK_STATUS: Final = "aro.status"
 TASK_SURFACE: Final = "aro.surface"
 TASK_IV_HISTORY: Final = "aro.iv_history"
+TASK_BARS: Final = "aro.bars"
 
 # --- MongoDB -------------------------------------------------------------------------------
 COLLECTION_CHAINS: Final = "chain_snapshots"
@@ -56,6 +67,14 @@ COLLECTION_METRICS: Final = "chain_metrics"
 COLLECTION_TICKS: Final = "ticks"
 COLLECTION_USERS: Final = "users"
 COLLECTION_IV_HISTORY: Final = "iv_history"
+COLLECTION_SURFACES: Final = "surface_snapshots"
+COLLECTION_BARS: Final = "bars"
+COLLECTION_SESSIONS: Final = "sessions"
+COLLECTION_PERSONAL_TOKENS: Final = "personal_tokens"
+COLLECTION_INVITATIONS: Final = "invitations"
+COLLECTION_LOGS: Final = "logs"
+COLLECTION_ALERTS: Final = "alerts"
+COLLECTION_ALERT_EVENTS: Final = "alert_events"
 
 
 def snapshot_id(product: str, expiry: str, source_seq: int) -> str:

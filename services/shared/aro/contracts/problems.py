@@ -65,6 +65,12 @@ class TokenExpired(NotAuthenticated):
     code = "token_expired"
 
 
+class TokenRevoked(NotAuthenticated):
+    """The session behind the token was ended: logged out, or its password was changed."""
+
+    code = "token_revoked"
+
+
 class BadCredentials(NotAuthenticated):
     code, title = "bad_credentials", "Wrong e-mail or password"
 
@@ -87,6 +93,10 @@ class ServiceUnavailable(AroError):
     """A server that this answer needs is away; nothing was made up instead."""
 
     code, status, title = "service_unavailable", 503, "Service unavailable"
+
+
+class UpstreamTimeout(AroError):
+    code, status, title = "upstream_timeout", 504, "Upstream did not answer in time"
 
 
 REJECTION_REASONS: Final = frozenset(

@@ -1,6 +1,7 @@
 """The frame of every HTTP service: problem+json, request ids, health, metrics, and guarded routes.
 
-A route that is not marked with `public` needs a valid access token; there is no third kind.
+A route that is not marked with `public` needs a valid access token with a scope: ``read`` for GET and HEAD, ``write``
+for what changes something, or the one that `needs` names. `admin_only` asks for the role besides.
 """
 
 import re
@@ -13,12 +14,13 @@ import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from aro.contracts.problems import AroError, RateLimited, TokenMissing
+from aro.contracts.problems import AroError, Forbidden, RateLimited, TokenMissing
 from aro.runtime.health import Health
 from aro.runtime.logs import bind_request_id, get_logger
 from aro.runtime.metrics import exposition, histogram
 
 if TYPE_CHECKING:  # processes that only serve health and metrics need no token libraries
+    from aro.adapters.revocations import Revocations
     from aro.adapters.tokens import Principal, TokenVerifier
 
 log = get_logger(__name__)
@@ -42,10 +44,30 @@ def public(view: View) -> View:
     return view
 
 
-def create_app(service: str, *, health: Health, verifier: "TokenVerifier | None") -> Flask:
+def needs(scope: str) -> Callable[[View], View]:
+    """Mark a view as one that takes tokens with this scope only."""
+
+    def mark(view: View) -> View:
+        view.scope = scope  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def admin_only(view: View) -> View:
+    """Mark a view as one for the role ``admin``, and for its tokens that carry the scope ``admin``."""
+    view.is_admin_only = True  # type: ignore[attr-defined]
+    view.scope = "admin"  # type: ignore[attr-defined]
+    return view
+
+
+def create_app(
+    service: str, *, health: Health, verifier: "TokenVerifier | None", revocations: "Revocations | None" = None
+) -> Flask:
     """A Flask app that answers only what it declares.
 
-    `verifier` may be None for processes that serve nothing but health and metrics.
+    `verifier` may be None for processes that serve nothing but health and metrics. With `revocations`, tokens of
+    ended sessions are refused.
     """
     app = Flask(service, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -60,6 +82,10 @@ def create_app(service: str, *, health: Health, verifier: "TokenVerifier | None"
         bind_request_id(g.request_id)
         if request.endpoint is not None and not _is_public(app, request.endpoint):
             g.principal = authenticate(verifier, request.headers.get("Authorization", ""))
+            view = app.view_functions[request.endpoint]
+            if revocations is not None:
+                revocations.refuse(g.principal, strict=getattr(view, "is_admin_only", False))
+            authorise(g.principal, view, request.method)
 
     @app.after_request
     def close_request(response: Response) -> Response:
@@ -82,6 +108,15 @@ def authenticate(verifier: "TokenVerifier | None", authorization: str) -> "Princ
     if verifier is None or scheme.lower() != "bearer" or not token:
         raise TokenMissing("send an access token as 'Authorization: Bearer <token>'")
     return verifier.verify(token.strip())
+
+
+def authorise(principal: "Principal", view: Callable[..., Any], method: str) -> None:
+    """Raise `Forbidden` unless `principal` may call `view`."""
+    if getattr(view, "is_admin_only", False) and principal.role != "admin":
+        raise Forbidden("this needs the role admin")
+    scope: str = getattr(view, "scope", "read" if method in ("GET", "HEAD", "OPTIONS") else "write")
+    if scope not in principal.scopes:
+        raise Forbidden(f"this needs a token with the scope {scope}")
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -25,6 +25,7 @@ def claims(issuer: str, audience: str, **changes: Any) -> dict[str, Any]:
         "iat": now,
         "exp": now + 600,
         "jti": "a-token",
+        "scope": "read write account admin",
         **changes,
     }
     return {name: value for name, value in valid.items() if value is not None}

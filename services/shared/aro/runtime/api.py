@@ -10,7 +10,8 @@ from marshmallow import RAISE, Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from aro.contracts.problems import InvalidRequest
+from aro.contracts.problems import AroError, InvalidRequest
+from aro.runtime.answers import JSON, answers
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -52,7 +53,48 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
         decorator: Callable[[View], View] = super().post(rule, **options)
         return decorator
 
+    def put(self, rule: str, **options: Any) -> Callable[[View], View]:
+        decorator: Callable[[View], View] = super().put(rule, **options)
+        return decorator
+
+    def patch(self, rule: str, **options: Any) -> Callable[[View], View]:
+        decorator: Callable[[View], View] = super().patch(rule, **options)
+        return decorator
+
+    def delete(self, rule: str, **options: Any) -> Callable[[View], View]:
+        decorator: Callable[[View], View] = super().delete(rule, **options)
+        return decorator
+
     def arguments(self, schema: type[Schema], *, location: str = "json", **options: Any) -> Callable[[View], View]:
         """Call the view with what `schema` made of the query string or JSON body, as its next argument."""
         decorator: Callable[[View], View] = super().arguments(schema, location=location, **options)
         return decorator
+
+    def answers(
+        self,
+        schema: Any,
+        description: str,
+        *,
+        status: int = 200,
+        problems: tuple[type[AroError], ...] = (),
+        csv: bool = False,
+        example: Any = None,
+        headers: tuple[str, ...] = (),
+        media_type: str = JSON,
+    ) -> Callable[[View], View]:
+        """Document one status of a view; it does not touch the response. Stack it for several.
+
+        `schema` is a msgspec Struct, a ``list`` of it or any annotation that msgspec describes, a JSON schema, or None
+        for an answer without body. `problems` are those of this route only: what the frame may answer is known to it.
+        `headers` are names of `aro.runtime.openapi.HEADERS`. `csv`: ``Accept: text/csv`` gives the same as CSV.
+        """
+        return answers(
+            schema,
+            description,
+            status=status,
+            problems=problems,
+            csv=csv,
+            example=example,
+            headers=headers,
+            media_type=media_type,
+        )

@@ -4,6 +4,7 @@ A route that is not marked with `public` needs a valid access token with a scope
 for what changes something, or the one that `needs` names. `admin_only` asks for the role besides.
 """
 
+import ipaddress
 import re
 import secrets
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from aro.contracts.problems import AroError, Forbidden, RateLimited, TokenMissing
@@ -28,6 +29,7 @@ log = get_logger(__name__)
 MAX_BODY_BYTES: Final = 64 * 1024
 PROBLEM_JSON: Final = "application/problem+json"
 OPERATIONS_ROUTES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_TRUSTED_PROXIES: Final = "aro_trusted_proxies"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.|:-]{8,80}")
 
@@ -62,14 +64,21 @@ def admin_only(view: View) -> View:
 
 
 def create_app(
-    service: str, *, health: Health, verifier: "TokenVerifier | None", revocations: "Revocations | None" = None
+    service: str,
+    *,
+    health: Health,
+    verifier: "TokenVerifier | None",
+    revocations: "Revocations | None" = None,
+    trusted_proxies: tuple[str, ...] = (),
 ) -> Flask:
     """A Flask app that answers only what it declares.
 
     `verifier` may be None for processes that serve nothing but health and metrics. With `revocations`, tokens of
-    ended sessions are refused.
+    ended sessions are refused. `trusted_proxies` are networks whose ``X-Forwarded-For`` is believed, see
+    `client_address`; ValueError if one of them is no network.
     """
     app = Flask(service, static_folder=None)
+    app.extensions[_TRUSTED_PROXIES] = tuple(ipaddress.ip_network(text) for text in trusted_proxies)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
@@ -117,6 +126,28 @@ def authorise(principal: "Principal", view: Callable[..., Any], method: str) -> 
     scope: str = getattr(view, "scope", "read" if method in ("GET", "HEAD", "OPTIONS") else "write")
     if scope not in principal.scopes:
         raise Forbidden(f"this needs a token with the scope {scope}")
+
+
+def client_address() -> str:
+    """The address that the present request comes from: the peer's, unless that is a trusted proxy.
+
+    Then it is the rightmost address of ``X-Forwarded-For`` that is not a trusted proxy itself. What stands to the left
+    of it is hearsay: the client may have sent that part. An entry that is no address ends the chain at the hop before.
+    """
+    trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = current_app.extensions[_TRUSTED_PROXIES]
+    claimed = ",".join(request.headers.getlist("X-Forwarded-For")).split(",")
+    nearest = request.remote_addr or ""
+    for text in (nearest, *reversed(claimed)):
+        try:
+            address = ipaddress.ip_address(text.strip())
+        except ValueError:
+            break
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        nearest = str(address)
+        if not any(address in network for network in trusted):
+            break
+    return nearest
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -10,8 +10,8 @@ from aro.contracts.analytics import ChainMetrics, EnrichedChain, EnrichedTick
 from aro.contracts.calendars import local_day
 from aro.contracts.problems import UnknownExpiry
 from aro.contracts.products import PRODUCTS, Product, product
-from storage_service import span
-from storage_service.span import resolve
+from aro.runtime.queries import SpanRule, resolve
+from storage_service import spans
 
 Answer = dict[str, Any]
 
@@ -47,22 +47,28 @@ class Reader:
         return found
 
     def chain_history(self, name: str, query: Answer) -> tuple[Answer, Page[EnrichedChain]]:
-        return self._chain_pages(name, query, span.CHAINS, self._chains.chains)
+        return self._chain_pages(name, query, spans.CHAINS, self._chains.chains)
 
     def metrics_history(self, name: str, query: Answer) -> tuple[Answer, Page[ChainMetrics]]:
-        return self._chain_pages(name, query, span.METRICS, self._chains.metrics)
+        return self._chain_pages(name, query, spans.METRICS, self._chains.metrics)
 
     def tick_history(self, name: str, query: Answer) -> tuple[Answer, Page[EnrichedTick]]:
-        asked = resolve(query, span.TICKS, now_ms=self._clock.now_ms())
+        asked = resolve(query, spans.TICKS, now_ms=self._clock.now_ms())
         page = self._ticks.ticks(
-            product(name).name, start_ms=asked.start_ms, end_ms=asked.end_ms, limit=asked.limit, cursor=asked.cursor
+            product(name).name,
+            start_ms=asked.start_ms,
+            end_ms=asked.end_ms,
+            limit=query["limit"],
+            cursor=query["cursor"],
         )
         return {"product": name, "from_ts": asked.start_ms, "to_ts": asked.end_ms}, page
 
-    def _chain_pages(self, name: str, query: Answer, rule: span.SpanRule, read: Any) -> tuple[Answer, Any]:
+    def _chain_pages(self, name: str, query: Answer, rule: SpanRule, read: Any) -> tuple[Answer, Any]:
         expiry = self._expiry(name, query["expiry"])
         asked = resolve(query, rule, now_ms=self._clock.now_ms())
-        page = read(name, expiry, start_ms=asked.start_ms, end_ms=asked.end_ms, limit=asked.limit, cursor=asked.cursor)
+        page = read(
+            name, expiry, start_ms=asked.start_ms, end_ms=asked.end_ms, limit=query["limit"], cursor=query["cursor"]
+        )
         return {"product": name, "expiry": expiry, "from_ts": asked.start_ms, "to_ts": asked.end_ms}, page
 
     def _expiry(self, name: str, asked: str | None) -> str:

@@ -9,6 +9,7 @@ from aro.adapters.paging import Page
 from aro.contracts.analytics import EnrichedChain
 from aro.runtime.api import Blueprint
 from aro.runtime.health import Health
+from aro.runtime.queries import ExpiryQuery, NoQuery
 from aro.runtime.web import json_response
 from storage_service.reader import Reader
 from storage_service.rows import in_rows
@@ -16,9 +17,7 @@ from storage_service.schemas import (
     ROWS,
     ChainHistoryQuery,
     ChainQuery,
-    ExpiryQuery,
     MetricsHistoryQuery,
-    NoQuery,
     TickHistoryQuery,
 )
 

@@ -99,9 +99,7 @@ class ExpiryQuery(Schema):
 class AsOfQuery(Schema):
     as_of = Instant(
         load_default=None,
-        metadata={
-            "description": f"the state of the world at this instant instead of now; {INSTANT_DOC['description']}"
-        },
+        metadata={"description": "the state of the world at this instant: ISO 8601 with offset, or epoch milliseconds"},
     )
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from aro.adapters.paging import Cursor
 from aro.contracts.problems import InvalidRequest
-from storage_service.span import CHAINS, LATEST_MS, MINUTE_MS, TICKS, parse_instant, resolve
+from aro.runtime.queries import LATEST_MS, MINUTE_MS, parse_instant, resolve
+from storage_service.spans import CHAINS, TICKS
 
 NOW = 1_795_000_000_000
 
@@ -75,7 +76,7 @@ def test_no_text_raises_anything_else(text: str) -> None:
 
 
 def query(**given_: Any) -> dict[str, Any]:
-    return {"from": None, "to": None, "limit": 10, "cursor": None, **given_}
+    return {"from": None, "to": None, "cursor": None, **given_}
 
 
 def test_nothing_given_is_the_recent_past() -> None:

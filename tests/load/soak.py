@@ -1,6 +1,6 @@
 """The default feed for some minutes: lag of the ledger, latency from feed to client, memory of every process.
 
-usage: python tests/load/soak.py [--minutes 10] [--interval 1.0] [--clients 1]
+usage: python tests/load/soak.py [--minutes 10] [--warm-up 3] [--interval 1.0] [--clients 1]
 
 Starts its own platform on free ports of 127.0.0.1, and prints a Markdown table. One clock measures everything:
 latency is the client's time of receipt minus the snapshot's `source_ts`.
@@ -31,6 +31,7 @@ CHANNELS = [f"{kind}:{product}:*" for product in PRODUCTS for kind in ("chain", 
 UPDATE_OF_CHAIN = f'42{NAMESPACE},["update",{{"channel":"chain:'
 SOURCE_TS = re.compile(r'"source_ts":(\d+)')
 SAMPLE_SECONDS = 0.1
+MEMORY_SAMPLES = 5
 
 
 class Listener:
@@ -123,6 +124,7 @@ def access_token(platform: Platform) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--warm-up", type=float, default=3.0, help="minutes before anything is measured")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between ticks of the feed")
     parser.add_argument("--clients", type=int, default=1, help="clients of all chains and metrics")
     options = parser.parse_args()
@@ -141,19 +143,21 @@ def report(platform: Platform, options: argparse.Namespace) -> None:
     token = access_token(platform)
     eventually(lambda: platform.redis.client().scard("live-channels") > 40, "all channels to be live", seconds=30)
     listeners = [Listener(platform.url("gateway"), token) for _ in range(options.clients)]
-    time.sleep(min(60.0, options.minutes * 15))  # caches, pools and the first AOF rewrite are not what is measured
+    time.sleep(options.warm_up * 60)  # caches, pools and the first AOF rewrite are not what is measured
     for listener in listeners:
         listener.latencies_ms.clear()
-    sampler, before, used = LagSampler(ledger), resident_mb(platform), cpu_seconds(platform)
+    sampler, memory, used = LagSampler(ledger), [resident_mb(platform)], cpu_seconds(platform)
     started = time.monotonic()
     sampler.start()
-    time.sleep(options.minutes * 60)
+    for _ in range(MEMORY_SAMPLES):
+        time.sleep(options.minutes * 60 / MEMORY_SAMPLES)
+        memory.append(resident_mb(platform))
     sampler.stop()
     seconds = time.monotonic() - started
-    after, spent = resident_mb(platform), cpu_seconds(platform)
+    spent = cpu_seconds(platform)
     for listener in listeners:
         listener.close()
-    print_tables(options, seconds, listeners, sampler, before, after, {n: spent[n] - used[n] for n in spent})
+    print_tables(options, seconds, listeners, sampler, memory, {n: spent[n] - used[n] for n in spent})
 
 
 def print_tables(
@@ -161,8 +165,7 @@ def print_tables(
     seconds: float,
     listeners: list[Listener],
     sampler: LagSampler,
-    before: dict[str, float],
-    after: dict[str, float],
+    memory: list[dict[str, float]],
     cpu: dict[str, float],
 ) -> None:
     latencies = [value for listener in listeners for value in listener.latencies_ms]
@@ -176,10 +179,12 @@ def print_tables(
     )
     print(f"\nseconds in which the ledger was empty at least once: {sum(whole_seconds)} of {len(whole_seconds)}")
     print(f"most entries owed at once: {sampler.highest}")
-    print("\n| process | MB before | MB after | CPU % of a core |")
-    print("|---|---|---|---|")
-    for name in before:
-        print(f"| {name} | {before[name]:.0f} | {after[name]:.0f} | {100 * cpu[name] / seconds:.0f} |")
+    minutes = [f"MB at {options.minutes * step / MEMORY_SAMPLES:.3g} min" for step in range(len(memory))]
+    print(f"\n| process | {' | '.join(minutes)} | CPU % of a core |")
+    print("|---" * (len(memory) + 2) + "|")
+    for name in memory[0]:
+        sizes = " | ".join(f"{sample[name]:.0f}" for sample in memory)
+        print(f"| {name} | {sizes} | {100 * cpu[name] / seconds:.0f} |")
 
 
 if __name__ == "__main__":

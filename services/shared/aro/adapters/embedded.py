@@ -37,7 +37,7 @@ def mongo_command(*, port: int, directory: Path) -> list[str]:
         raise ServerNotFound("no mongod on PATH and the package secantusdb is not installed")
     return [
         *[str(launcher), "--host", LOOPBACK, "--port", str(port), "--storage-path", str(directory)],
-        *["--cache-size", "256M", "--oplog-max-entries", "1000", "--log-level", "WARNING"],
+        *["--cache-size", "64M", "--oplog-max-entries", "1000", "--log-level", "WARNING"],
     ]
 
 

@@ -32,7 +32,7 @@ class Reader:
         """Every expiry with stored data, nearest first; those that are over are flagged."""
         return {"product": product(name).name, "expiries": self._expiries(name)}
 
-    def chain(self, name: str, expiry: str | None) -> EnrichedChain:
+    def chain(self, name: str, expiry: str | None) -> bytes:
         chosen = self._expiry(name, expiry)
         found = self._chains.latest(name, chosen)
         if found is None:

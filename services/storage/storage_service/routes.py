@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from flask import Response
 
 from aro.adapters.paging import Page
@@ -51,7 +52,10 @@ def chain_routes(reader: Reader, health: Health) -> Blueprint:
     @blueprint.arguments(ChainQuery, location="query")
     def chain(query: Query, product: str) -> Response:
         """The latest chain of one expiry."""
-        return json_response(_shaped(reader.chain(product, query["expiry"]), query["shape"]))
+        data = reader.chain(product, query["expiry"])
+        if query["shape"] == ROWS:
+            return json_response(in_rows(msgspec.json.decode(data, type=EnrichedChain)))
+        return Response(data, mimetype="application/json")
 
     @blueprint.get("/<product>/history")
     @blueprint.arguments(ChainHistoryQuery, location="query")

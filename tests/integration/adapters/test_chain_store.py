@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 
-from aro.adapters.chain_store import ChainRecord, ChainStore
+from aro.adapters.chain_store import ChainRecord, ChainStore, head_of
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document
 from aro.contracts.codec import encode_json
@@ -39,7 +39,7 @@ def test_repeats_are_ignored_and_older_ones_do_not_move_latest_back(database: Da
     assert store.save([older, newer]) == 0
     latest = store.latest("NIFTY", "2026-11-23")
     assert latest is not None
-    assert latest.source_seq == TS + 5
+    assert head_of(latest).source_seq == TS + 5
     assert database[COLLECTION_CHAINS].count_documents({}) == 2
     assert database[COLLECTION_LATEST].count_documents({}) == 1
     assert [document["expiry"] for document in store.expiries("NIFTY")] == ["2026-11-23"]
@@ -53,7 +53,7 @@ def test_latest_is_exact_though_its_pointer_moves_seldom(database: Database[Docu
         latest, metrics = store.latest("NIFTY", "2026-11-23"), store.latest_metrics("NIFTY", "2026-11-23")
         assert latest is not None
         assert metrics is not None
-        assert latest.source_seq == metrics.source_seq == TS + n
+        assert head_of(latest).source_seq == metrics.source_seq == TS + n
     [pointer] = store.expiries("NIFTY")
     assert pointer["source_ts"] == TS + 10_000
 
@@ -97,3 +97,46 @@ def test_pages_join_to_everything_once_in_order(
         if cursor is None:
             break
     assert collected == [record.chain.source_seq for record in records]
+
+
+def test_the_past_is_what_it_was(database: Database[Document]) -> None:
+    store = ChainStore(database)
+    store.ensure()
+    near, far = "2026-11-23", "2026-11-30"
+    records = [enriched(TS + n, TS + 500 * n, near) for n in range(20)]
+    store.save([*records, enriched(TS + 90, TS + 60_000, far)])
+    for n, record in enumerate(records):
+        for late in (0, 499):
+            assert store.chain_at("NIFTY", near, TS + 500 * n + late) == record.data
+            assert store.metrics_at("NIFTY", near, TS + 500 * n + late) == record.metrics
+    assert store.chain_at("NIFTY", near, TS - 1) is None
+    assert store.metrics_at("NIFTY", near, TS - 1) is None
+    assert store.chain_at("NIFTY", near, TS + 4 * 86_400_000) == records[-1].data
+    assert store.expiries_at("NIFTY", TS - 1) == []
+    assert [item["expiry"] for item in store.expiries_at("NIFTY", TS + 1)] == [near]
+    [first, second] = store.expiries_at("NIFTY", TS + 60_000)
+    assert (first["source_ts"], second) == (
+        TS + 9_500,
+        {"expiry": far, "expiry_ts": factories.EXPIRY_TS, "source_ts": TS + 60_000, "source_seq": TS + 90},
+    )
+
+
+def test_the_copy_of_a_last_chain_is_no_answer_for_an_instant_before_it(database: Database[Document]) -> None:
+    store = ChainStore(database)
+    store.save([enriched(TS, TS)])
+    store.save([enriched(TS + 1, TS + 2_000)])  # the pointer stays at the first
+    assert store.keep_last(idle_since_ms=TS + 60_000) == 1
+    database[COLLECTION_CHAINS].delete_many({})
+    assert store.chain_at("NIFTY", "2026-11-23", TS + 1_999) is None
+    assert store.chain_at("NIFTY", "2026-11-23", TS + 2_000) == enriched(TS + 1, TS + 2_000).data
+
+
+def test_a_series_has_the_fields_that_were_asked_for(database: Database[Document]) -> None:
+    store = ChainStore(database)
+    records = [enriched(TS + n, TS + 45_000 * n) for n in range(9)]
+    store.save(records)
+    fields = ("spot", "pcr_oi", "iv_status_counts", "gex_flip")
+    rows = list(store.metric_series("NIFTY", "2026-11-23", fields, TS + 1, TS + 45_000 * 7))
+    expected = [record.metrics for record in records[1:8]]
+    assert rows == [(item.source_ts, *(getattr(item, name) for name in fields)) for item in expected]
+    assert list(store.metric_series("NIFTY", "2026-11-30", fields, TS, TS + 1)) == []

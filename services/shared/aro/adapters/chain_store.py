@@ -5,9 +5,9 @@ what history answers is what clients were sent. Nobody outside this module sees 
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, UpdateOne
@@ -17,7 +17,8 @@ from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, plain
-from aro.adapters.paging import ANY_SEQ, Page, read_page
+from aro.adapters.newest import newest_at
+from aro.adapters.paging import ANY_SEQ, Page, read_page, windows
 from aro.adapters.writes import (
     DAY_MS,
     HOUR_MS,
@@ -36,7 +37,27 @@ DEFLATE_LEVEL: Final = 1
 POINTER_MS: Final = 5_000
 """How far ``chain_latest`` may be behind: to move one entry costs the embedded server 1 ms, an insert 0.3 ms."""
 
+_BY_TIME: Final = [("source_at", ASCENDING), ("source_seq", ASCENDING)]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What identifies a state of a chain or its metrics. `source_ts` is UTC epoch milliseconds."""
+
+    id: str
+    product: str
+    expiry: str
+    source_seq: int
+    source_ts: int
+    source_time: str
+
+
 _chain = msgspec.json.Decoder(EnrichedChain)
+_head = msgspec.json.Decoder(Head)
+
+
+def head_of(data: bytes) -> Head:
+    """The head of a chain's or metrics' JSON. 0.05 ms for a chain, a tenth of decoding it."""
+    return _head.decode(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +108,25 @@ class ChainStore:
         document = self._chains.find_one({"_id": snapshot_id})
         return _unpack(document) if document else None
 
-    def latest(self, product: str, expiry: str) -> EnrichedChain | None:
+    def latest(self, product: str, expiry: str) -> bytes | None:
+        """The last chain as it was published."""
         pointer = self._latest.find_one({"_id": f"{product}|{expiry}"})
         if pointer is None:
             return None
         document = _last(self._chains, pointer) or (pointer if "data" in pointer else None)
-        return _unpack(document) if document else None
+        return zlib.decompress(document["data"]) if document else None
+
+    def chain_at(self, product: str, expiry: str, as_of_ms: int) -> bytes | None:
+        """The newest chain with source_ts ≤ `as_of_ms`, as it was published; None if retention took it."""
+        document = newest_at(self._chains, {"product": product, "expiry": expiry}, as_of_ms)
+        if document is not None:
+            return zlib.decompress(document["data"])
+        kept = self._latest.find_one({"_id": f"{product}|{expiry}", "data": {"$exists": True}})
+        if kept is None:
+            return None
+        data = zlib.decompress(kept["data"])
+        # The copy may be a little newer than its pointer says.
+        return data if head_of(data).source_ts <= as_of_ms else None
 
     def keep_last(self, *, idle_since_ms: int) -> int:
         """Copy the last chain of every expiry that got none since then to where retention of chains does not
@@ -110,6 +144,33 @@ class ChainStore:
         pointer = self._latest.find_one({"_id": f"{product}|{expiry}"})
         document = _last(self._metrics, pointer) if pointer else None
         return _metrics_message(document) if document else None
+
+    def metrics_at(self, product: str, expiry: str, as_of_ms: int) -> ChainMetrics | None:
+        """The newest metrics with source_ts ≤ `as_of_ms`."""
+        document = newest_at(self._metrics, {"product": product, "expiry": expiry}, as_of_ms)
+        return _metrics_message(document) if document else None
+
+    def metric_series(
+        self, product: str, expiry: str, fields: Sequence[str], start_ms: int, end_ms: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """(source_ts, *values of `fields`) of all metrics with start ≤ source_ts ≤ end, oldest first.
+
+        `fields` are names of `ChainMetrics`; what is not computable, or was not known yet, is None.
+        """
+        projection = {"_id": 0, "source_ts": 1, **dict.fromkeys(fields, 1)}
+        for start, stop in windows(start_ms, end_ms):
+            query = _span(product, expiry, start, stop)
+            for document in map(plain, self._metrics.find(query, projection).sort(_BY_TIME)):
+                yield (document["source_ts"], *(document.get(name) for name in fields))
+
+    def expiries_at(self, product: str, as_of_ms: int) -> list[Document]:
+        """What `expiries` was at that instant, as far back as metrics are kept; exact, also in its last two fields."""
+        fields = {"_id": 0, "expiry": 1, "expiry_ts": 1, "source_ts": 1, "source_seq": 1}
+        found = (
+            newest_at(self._metrics, {"product": product, "expiry": item["expiry"]}, as_of_ms, fields=fields)
+            for item in self.expiries(product)
+        )
+        return [plain(document) for document in found if document]
 
     def expiries(self, product: str) -> list[Document]:
         """``{expiry, expiry_ts, source_ts, source_seq}`` of each expiry that was ever stored, nearest first.
@@ -194,14 +255,14 @@ def _last(collection: Collection[Document], pointer: Document) -> Document | Non
 def _window(
     collection: Collection[Document], product: str, expiry: str, start_ms: int, stop_ms: int, after_seq: int, count: int
 ) -> list[Document]:
-    query: Document = {
-        "product": product,
-        "expiry": expiry,
-        "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)},
-    }
+    query = _span(product, expiry, start_ms, stop_ms)
     if after_seq != ANY_SEQ:
         query["source_seq"] = {"$gt": after_seq}
-    return list(collection.find(query).sort([("source_at", ASCENDING), ("source_seq", ASCENDING)]).limit(count))
+    return list(collection.find(query).sort(_BY_TIME).limit(count))
+
+
+def _span(product: str, expiry: str, start_ms: int, stop_ms: int) -> Document:
+    return {"product": product, "expiry": expiry, "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)}}
 
 
 # --- packing -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 from flask import Flask, Response, current_app, g, request
@@ -22,7 +22,7 @@ from aro.runtime.metrics import exposition, histogram
 
 if TYPE_CHECKING:  # processes that only serve health and metrics need no token libraries
     from aro.adapters.revocations import Revocations
-    from aro.adapters.tokens import Principal, TokenVerifier
+    from aro.adapters.tokens import Principal
 
 log = get_logger(__name__)
 
@@ -38,6 +38,11 @@ http_seconds = histogram(
 )
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Verifier(Protocol):
+    def verify(self, token: str) -> "Principal":
+        """Raises `NotAuthenticated` kinds, or `ServiceUnavailable` when that cannot be known."""
 
 
 def public(view: View) -> View:
@@ -56,6 +61,12 @@ def needs(scope: str) -> Callable[[View], View]:
     return mark
 
 
+def any_scope(view: View) -> View:
+    """Mark a view as one that takes every valid token: the service behind it asks for the scope."""
+    view.scope = None  # type: ignore[attr-defined]
+    return view
+
+
 def admin_only(view: View) -> View:
     """Mark a view as one for the role ``admin``, and for its tokens that carry the scope ``admin``."""
     view.is_admin_only = True  # type: ignore[attr-defined]
@@ -67,15 +78,17 @@ def create_app(
     service: str,
     *,
     health: Health,
-    verifier: "TokenVerifier | None",
+    verifier: Verifier | None,
     revocations: "Revocations | None" = None,
     trusted_proxies: tuple[str, ...] = (),
+    serves_metrics: bool = True,
 ) -> Flask:
     """A Flask app that answers only what it declares.
 
     `verifier` may be None for processes that serve nothing but health and metrics. With `revocations`, tokens of
     ended sessions are refused. `trusted_proxies` are networks whose ``X-Forwarded-For`` is believed, see
-    `client_address`; ValueError if one of them is no network.
+    `client_address`; ValueError if one of them is no network. A service on a public port must not serve its metrics
+    there: see `aro.runtime.operations`.
     """
     app = Flask(service, static_folder=None)
     app.extensions[_TRUSTED_PROXIES] = tuple(ipaddress.ip_network(text) for text in trusted_proxies)
@@ -108,10 +121,12 @@ def create_app(
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_crash)
     _add_operations(app, health)
+    if serves_metrics:
+        _add_metrics(app)
     return app
 
 
-def authenticate(verifier: "TokenVerifier | None", authorization: str) -> "Principal":
+def authenticate(verifier: Verifier | None, authorization: str) -> "Principal":
     """The caller behind an ``Authorization: Bearer`` header; raises `NotAuthenticated` kinds."""
     scheme, _, token = authorization.partition(" ")
     if verifier is None or scheme.lower() != "bearer" or not token:
@@ -123,21 +138,28 @@ def authorise(principal: "Principal", view: Callable[..., Any], method: str) -> 
     """Raise `Forbidden` unless `principal` may call `view`."""
     if getattr(view, "is_admin_only", False) and principal.role != "admin":
         raise Forbidden("this needs the role admin")
-    scope: str = getattr(view, "scope", "read" if method in ("GET", "HEAD", "OPTIONS") else "write")
-    if scope not in principal.scopes:
+    scope: str | None = getattr(view, "scope", "read" if method in ("GET", "HEAD", "OPTIONS") else "write")
+    if scope is not None and scope not in principal.scopes:
         raise Forbidden(f"this needs a token with the scope {scope}")
 
 
-def client_address() -> str:
-    """The address that the present request comes from: the peer's, unless that is a trusted proxy.
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
-    Then it is the rightmost address of ``X-Forwarded-For`` that is not a trusted proxy itself. What stands to the left
-    of it is hearsay: the client may have sent that part. An entry that is no address ends the chain at the hop before.
+
+def client_address() -> str:
+    """The address that the present request comes from: `nearest_untrusted` of its peer and ``X-Forwarded-For``."""
+    trusted: Networks = current_app.extensions[_TRUSTED_PROXIES]
+    return nearest_untrusted(request.remote_addr or "", ",".join(request.headers.getlist("X-Forwarded-For")), trusted)
+
+
+def nearest_untrusted(peer: str, forwarded: str, trusted: Networks) -> str:
+    """`peer`, unless that is a trusted proxy; then the rightmost address of `forwarded` that is none itself.
+
+    What stands to the left of it is hearsay: the client may have sent that part. An entry that is no address ends the
+    chain at the hop before.
     """
-    trusted: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = current_app.extensions[_TRUSTED_PROXIES]
-    claimed = ",".join(request.headers.getlist("X-Forwarded-For")).split(",")
-    nearest = request.remote_addr or ""
-    for text in (nearest, *reversed(claimed)):
+    nearest = peer
+    for text in (peer, *reversed(forwarded.split(","))):
         try:
             address = ipaddress.ip_address(text.strip())
         except ValueError:
@@ -233,6 +255,8 @@ def _add_operations(app: Flask, health: Health) -> None:
 
     app.add_url_rule("/health", "health", readyz)
 
+
+def _add_metrics(app: Flask) -> None:
     @app.get("/metrics")
     @public
     def metrics() -> Response:

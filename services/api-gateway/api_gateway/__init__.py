@@ -1,0 +1,1 @@
+"""The one door for REST clients: guards, limits, and passes on to the services behind it."""

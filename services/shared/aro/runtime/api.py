@@ -70,6 +70,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
         decorator: Callable[[View], View] = super().arguments(schema, location=location, **options)
         return decorator
 
+    def doc(self, **operation: Any) -> Callable[[View], View]:
+        """Set keys of the OpenAPI operation by hand: ``parameters`` are merged by name, other keys win."""
+        decorator: Callable[[View], View] = super().doc(**operation)
+        return decorator
+
     def answers(
         self,
         schema: Any,

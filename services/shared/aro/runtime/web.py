@@ -9,13 +9,15 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotAcceptable, RequestURITooLarge
+from werkzeug.http import HTTP_STATUS_CODES
 
 from aro.contracts.problems import AroError, Forbidden, RateLimited, TokenMissing
+from aro.runtime.answers import answers
 from aro.runtime.health import Health
 from aro.runtime.logs import bind_request_id, get_logger
 from aro.runtime.metrics import exposition, histogram
@@ -27,6 +29,8 @@ if TYPE_CHECKING:  # processes that only serve health and metrics need no token 
 log = get_logger(__name__)
 
 MAX_BODY_BYTES: Final = 64 * 1024
+MAX_URL_BYTES: Final = 4_000
+"""Of path and query as sent. The server below takes more, so that it is this frame that refuses."""
 PROBLEM_JSON: Final = "application/problem+json"
 OPERATIONS_ROUTES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _TRUSTED_PROXIES: Final = "aro_trusted_proxies"
@@ -91,6 +95,8 @@ def create_app(
     there: see `aro.runtime.operations`.
     """
     app = Flask(service, static_folder=None)
+    # "//" in a path is another path, and not worth a redirect that no route declares.
+    app.url_map.merge_slashes = False
     app.extensions[_TRUSTED_PROXIES] = tuple(ipaddress.ip_network(text) for text in trusted_proxies)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -108,6 +114,8 @@ def create_app(
             if revocations is not None:
                 revocations.refuse(g.principal, strict=getattr(view, "is_admin_only", False))
             authorise(g.principal, view, request.method)
+        if len(request.environ.get("RAW_URI", request.full_path)) > MAX_URL_BYTES:
+            raise RequestURITooLarge
 
     @app.after_request
     def close_request(response: Response) -> Response:
@@ -138,9 +146,35 @@ def authorise(principal: "Principal", view: Callable[..., Any], method: str) -> 
     """Raise `Forbidden` unless `principal` may call `view`."""
     if getattr(view, "is_admin_only", False) and principal.role != "admin":
         raise Forbidden("this needs the role admin")
-    scope: str | None = getattr(view, "scope", "read" if method in ("GET", "HEAD", "OPTIONS") else "write")
+    scope = scope_of(view, method)
     if scope is not None and scope not in principal.scopes:
         raise Forbidden(f"this needs a token with the scope {scope}")
+
+
+def scope_of(view: Callable[..., Any], method: str) -> str | None:
+    """The scope that a token needs for this method of `view`."""
+    scope: str | None = getattr(view, "scope", "read" if method in ("GET", "HEAD", "OPTIONS") else "write")
+    return scope
+
+
+def preferred(*offered: str) -> str:
+    """The media type of `offered` that the caller likes best, the first one if it does not mind.
+
+    Raises werkzeug's NotAcceptable (406) if ``Accept`` admits none of them.
+    """
+    if not request.accept_mimetypes.provided:
+        return offered[0]
+    best = request.accept_mimetypes.best_match(offered)
+    if best is None:
+        raise NotAcceptable
+    return best
+
+
+def http_code(status: int) -> str:
+    """The problem code of a status that the framework itself answers."""
+    if status == AroError.status:
+        return AroError.code
+    return HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "_")
 
 
 Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
@@ -224,10 +258,9 @@ def _is_public(app: Flask, endpoint: str) -> bool:
 
 
 def _answer_http_error(error: HTTPException) -> Response:
-    code = (error.name or "error").lower().replace(" ", "_")
-    response = problem_response(
-        error.code or 500, code, error.name or "Error", f"{request.method} {request.path}: {error.name}"
-    )
+    status = error.code or 500
+    title = HTTP_STATUS_CODES.get(status, "Error")
+    response = problem_response(status, http_code(status), title, f"{request.method} {request.path}: {title}")
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
@@ -240,16 +273,29 @@ def _answer_crash(error: Exception) -> Response:
     return problem_response(500, "internal_error", "Internal error", "The request failed; quote the request id.")
 
 
+class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`checks` has ``ok`` or what is wrong, by name of the dependency."""
+
+    status: Literal["ok", "failing"]
+    checks: dict[str, str]
+
+
 def _add_operations(app: Flask, health: Health) -> None:
     @app.get("/livez")
     @public
+    @answers(HealthAnswer, "The process works")
+    @answers(HealthAnswer, "The process should be restarted", status=503)
     def livez() -> Response:
+        """Is the process alive? Asks no dependency."""
         alive, checks = health.liveness()
         return json_response({"status": "ok" if alive else "failing", "checks": checks}, 200 if alive else 503)
 
     @app.get("/readyz")
     @public
+    @answers(HealthAnswer, "All that it needs is there")
+    @answers(HealthAnswer, "Something that it needs is away; send no requests", status=503)
     def readyz() -> Response:
+        """Can this service answer? ``/health`` is the same."""
         ready, checks = health.readiness()
         return json_response({"status": "ok" if ready else "failing", "checks": checks}, 200 if ready else 503)
 
@@ -259,5 +305,7 @@ def _add_operations(app: Flask, health: Health) -> None:
 def _add_metrics(app: Flask) -> None:
     @app.get("/metrics")
     @public
+    @answers({"type": "string"}, "Prometheus text format", media_type="text/plain")
     def metrics() -> Response:
+        """Counters, gauges and histograms of this process."""
         return Response(exposition(), mimetype="text/plain; version=0.0.4")

@@ -1,19 +1,76 @@
 """Serving a WSGI app with gunicorn inside this very process: same pid, no shell, no configuration files."""
 
 import logging
+import secrets
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from flask import Flask
+from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http import errors  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from aro.runtime.web import PROBLEM_JSON, http_code
 
 THREADS: Final = 8
 GRACEFUL_SECONDS: Final = 20
 IDLE_SECONDS: Final = 75
 """Longer than clients and proxies keep idle connections, so that it is they who close them."""
+REQUEST_LINE_BYTES: Final = 8_190
+"""The most that gunicorn takes; the frame's own limit is below it."""
 _MEMORY_DIRECTORY: Final = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file must not touch a slow disk
+
+
+_REFUSALS: Final = (
+    # These two are ours, and no fault of the caller.
+    ((errors.InvalidResponseHeader, errors.InvalidResponseHeaderName), HTTPStatus.INTERNAL_SERVER_ERROR),
+    (errors.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),
+    (errors.LimitRequestHeaders, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
+    (errors.ExpectationFailed, HTTPStatus.EXPECTATION_FAILED),
+    (errors.UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED),
+    (errors.ParseException, HTTPStatus.BAD_REQUEST),
+)
+
+log = logging.getLogger(__name__)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Answers what is no HTTP request with a problem; gunicorn's own page would quote its exception."""
+
+    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
+        status = next((found for kind, found in _REFUSALS if isinstance(exc, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+        request_id = secrets.token_hex(8)
+        failed = exc if status == HTTPStatus.INTERNAL_SERVER_ERROR else None
+        log.warning("refused %s: %s", request_id, type(exc).__name__, exc_info=failed)
+        try:
+            util.write_nonblock(client, _refusal(status, request_id))
+        except OSError:
+            log.debug("the caller was gone before it could be told")
+
+
+def _refusal(status: HTTPStatus, request_id: str) -> bytes:
+    body = msgspec.json.encode(
+        {
+            "type": f"urn:option-aro:problem:{http_code(status)}",
+            "title": status.phrase,
+            "status": int(status),
+            "detail": "the server could not read this request",
+            "instance": "",
+            "code": http_code(status),
+            "request_id": request_id,
+        }
+    )
+    head = (
+        f"HTTP/1.1 {status:d} {status.phrase}\r\nConnection: close\r\nContent-Type: {PROBLEM_JSON}\r\n"
+        f"X-Request-ID: {request_id}\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode("ascii") + body
 
 
 class _PlainLogger(Logger):  # type: ignore[misc]
@@ -35,7 +92,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         chosen = {
             "bind": self._bind,
-            "worker_class": "gthread",
+            "worker_class": Worker,
+            "limit_request_line": REQUEST_LINE_BYTES,
             "workers": 1,
             "threads": THREADS,
             "graceful_timeout": GRACEFUL_SECONDS,

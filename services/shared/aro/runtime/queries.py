@@ -53,6 +53,14 @@ def parse_instant(text: str) -> int:
 class Instant(fields.String):
     """Becomes UTC epoch milliseconds."""
 
+    json_schema: Final = {
+        "anyOf": [
+            {"type": "string", "format": "date-time"},
+            {"type": "string", "pattern": "^[0-3]?[0-9]{1,12}$", "description": "epoch milliseconds"},
+        ]
+    }
+    """What `aro.runtime.openapi` says about fields of this kind."""
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Any:
         try:
             return parse_instant(super()._deserialize(value, attr, data, **options))
@@ -62,6 +70,8 @@ class Instant(fields.String):
 
 class ExpiryDate(fields.String):
     """Becomes ``YYYY-MM-DD``."""
+
+    json_schema: Final = {"type": "string", "format": "date"}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
@@ -73,6 +83,8 @@ class ExpiryDate(fields.String):
 
 class ProductName(fields.String):
     """A product that is listed. In paths use `products.product`, which makes it a 404."""
+
+    json_schema: Final = {"type": "string", "enum": list(PRODUCTS)}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **options)

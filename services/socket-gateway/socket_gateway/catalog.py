@@ -18,7 +18,8 @@ class Catalog:
     def resolve(self, text: str) -> list[str]:
         """The channels that `text` stands for: itself, or every live one of a pattern.
 
-        ``status``, ``ticks:P`` and ``surface:P`` exist before their first data: their names alone say what will come.
+        ``status``, ``ticks:P``, ``surface:P`` and ``bars:P:1m`` exist before their first data: their names alone say
+        what will come.
 
         Raises
         ------
@@ -33,7 +34,7 @@ class Catalog:
         if channel.product is None:
             return [text]
         product(channel.product)
-        if channel.kind in ("ticks", "surface"):
+        if channel.kind in ("ticks", "surface", "bars"):
             return [text]
         if channel.is_pattern:
             found = self._sequencer.expiries(channel.kind, channel.product)

@@ -14,6 +14,7 @@ from aro.contracts.problems import UnknownChannel
         ("surface:NIFTY", Channel("surface", "NIFTY")),
         ("chain:NIFTY:2026-12-29", Channel("chain", "NIFTY", "2026-12-29")),
         ("metrics:NIFTY:*", Channel("metrics", "NIFTY", "*")),
+        ("bars:NIFTY:1m", Channel("bars", "NIFTY", interval="1m")),
     ],
 )
 def test_channels_parse_and_print_as_written(text: str, channel: Channel) -> None:
@@ -25,7 +26,7 @@ def test_channels_parse_and_print_as_written(text: str, channel: Channel) -> Non
     "text",
     ["", "chain", "chain:NIFTY", "chain:NIFTY:", "chain:nifty:2026-12-29", "chain:NIFTY:2026-02-30", "ticks:",
      "ticks:NIFTY:2026-12-29", "status:x", "surface:NIFTY:2026-12-29", "surface:", "chain:NIFTY:2026-12-29\n",
-     "ticks:A" + "B" * 40],
+     "ticks:A" + "B" * 40, "bars:NIFTY", "bars:NIFTY:5m", "bars:NIFTY:", "bars:NIFTY:2026-12-29", "bars:NIFTY:1m:x"],
 )  # fmt: skip
 def test_anything_else_is_no_channel(text: str) -> None:
     with pytest.raises(UnknownChannel):

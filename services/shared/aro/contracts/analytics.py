@@ -3,7 +3,7 @@
 ``null`` means "not computable", never 0. ``*_ts`` are UTC epoch milliseconds, their ``*_time`` twins ISO 8601.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, get_type_hints
 
 import msgspec
 
@@ -185,6 +185,12 @@ class ChainMetrics(msgspec.Struct, frozen=True, kw_only=True):
     parity_residual: float | None = None
 
 
+NUMERIC_METRICS: Final = tuple(
+    name for name, kind in get_type_hints(ChainMetrics).items() if kind in (float, float | None)
+)
+"""The metrics of an expiry that are one number each, so that there are bars of them."""
+
+
 class SurfaceSlice(msgspec.Struct, frozen=True, kw_only=True):
     """One expiry of a surface: w(k) = a + b(ρ(k - m) + √((k - m)² + σ²)), k = ln(K/F), iv = √(w/dte_years).
 
@@ -283,6 +289,35 @@ class IvHistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
     variance_index: dict[str, float | None]
     spot: float
     source_ts: int
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """What a value did in [start_ts, start_ts + interval). A minute without a value has no bar."""
+
+    start_ts: int
+    start_time: str
+    open: float
+    high: float
+    low: float
+    close: float
+    count: int
+
+
+class BarsState(msgspec.Struct, frozen=True, kw_only=True):
+    """State of channel ``bars:{product}:1m``: the last minutes of the underlying's price, oldest first.
+
+    The last bar is the one that `source_ts` (of its newest tick) lies in, and still grows; a late tick may change
+    any of them.
+    """
+
+    product: str
+    exchange: str
+    interval: Literal["1m"]
+    metric: Literal["spot"]
+    bars: list[Bar]
+    source_ts: int
+    source_time: str
+    computed_ts: int
 
 
 class ProductStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,12 @@ KEY_ENRICH_ERRORS: Final = "market:errors"
 KEY_LAST_SOURCE_SEQ: Final = "feed:source-seq"
 """Hash ``NIFTY|2026-12-29`` → the last ``source_seq`` that the feed used."""
 
+# --- Redis: minutes that bars are owed for --------------------------------------------------
+KEY_BARS_DUE: Final = "bars:due"
+"""Sorted set of ``NIFTY|2026-12-29|<minute>``; the score is the UTC epoch millisecond from which to roll it up."""
+KEY_BARS_TURN: Final = "bars:turn"
+"""Held by the one process that rolls up now."""
+
 # --- Redis: logs and revocations -----------------------------------------------------------
 STREAM_LOGS: Final = "logs:events"
 """JSON log lines on their way to the logging service; bounded, the oldest go first."""
@@ -91,11 +97,18 @@ def tick_id(product: str, source_seq: int) -> str:
     return f"{product}|{source_seq}"
 
 
+def bar_id(product: str, expiry: str, minute_ts: int) -> str:
+    """``NIFTY|2026-12-29|1766998800000``; without expiry (``NIFTY||…``) for the product itself."""
+    return f"{product}|{expiry}|{minute_ts}"
+
+
 # --- Client channels -----------------------------------------------------------------------
-ChannelKind = Literal["ticks", "metrics", "chain", "surface", "status"]
+ChannelKind = Literal["ticks", "metrics", "chain", "surface", "bars", "status"]
+BarInterval = Literal["1m"]
 _CHANNEL = re.compile(
     r"(?:(?P<status>status)"
     r"|(?P<whole>ticks|surface):(?P<whole_product>[A-Z0-9]{1,20})"
+    r"|bars:(?P<bars_product>[A-Z0-9]{1,20}):(?P<interval>1m)"
     r"|(?P<kind>chain|metrics):(?P<product>[A-Z0-9]{1,20}):(?P<expiry>\d{4}-\d{2}-\d{2}|\*))"
 )
 
@@ -107,9 +120,10 @@ class Channel:
     kind: ChannelKind
     product: str | None = None
     expiry: str | None = None
+    interval: BarInterval | None = None
 
     def __str__(self) -> str:
-        return ":".join(part for part in (self.kind, self.product, self.expiry) if part)
+        return ":".join(part for part in (self.kind, self.product, self.expiry, self.interval) if part)
 
     @property
     def is_pattern(self) -> bool:
@@ -135,14 +149,18 @@ def surface_channel(product: str) -> str:
     return f"surface:{product}"
 
 
+def bars_channel(product: str, interval: BarInterval = "1m") -> str:
+    return f"bars:{product}:{interval}"
+
+
 def parse_channel(text: str) -> Channel:
     """The one grammar of client channels.
 
     Raises
     ------
     UnknownChannel
-        If `text` is not ``status``, ``ticks:P``, ``surface:P``, ``chain:P:YYYY-MM-DD`` or ``metrics:P:YYYY-MM-DD``
-        (``*`` stands for every expiry).
+        If `text` is not ``status``, ``ticks:P``, ``surface:P``, ``bars:P:1m``, ``chain:P:YYYY-MM-DD`` or
+        ``metrics:P:YYYY-MM-DD`` (``*`` stands for every expiry).
     """
     match = _CHANNEL.fullmatch(text)
     if match is None:
@@ -151,6 +169,8 @@ def parse_channel(text: str) -> Channel:
         return Channel("status")
     if match["whole"]:
         return Channel("ticks" if match["whole"] == "ticks" else "surface", match["whole_product"])
+    if match["interval"]:
+        return Channel("bars", match["bars_product"], interval="1m")
     if match["expiry"] != "*":
         try:
             date.fromisoformat(match["expiry"])

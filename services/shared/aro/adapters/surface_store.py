@@ -1,0 +1,100 @@
+"""The only door to ``surface_snapshots``: every surface as it was published, deflated."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.database import Database
+
+from aro.adapters.clock import utc
+from aro.adapters.mongo import Document
+from aro.adapters.newest import newest_at
+from aro.adapters.paging import ANY_SEQ, Page, read_page
+from aro.adapters.writes import HOUR_MS, ensure_expiry, ensure_index, expire, insert_new
+from aro.contracts.names import COLLECTION_SURFACES, tick_id
+
+DEFLATE_LEVEL: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSurface:
+    """`data` is the JSON of a `SurfaceState` as clients were sent it; times are UTC epoch milliseconds."""
+
+    product: str
+    source_ts: int
+    source_seq: int
+    data: bytes
+
+
+class SurfaceStore:
+    def __init__(self, database: Database[Document]) -> None:
+        self._surfaces = database[COLLECTION_SURFACES]
+
+    def ensure(self) -> None:
+        """Create indexes. Safe to repeat, beside a live system too."""
+        # Time comes last: SecantusDB 0.7 loses matches at the end of a range that another key follows.
+        ensure_index(self._surfaces, [("product", ASCENDING), ("source_at", DESCENDING)], "product_time")
+        ensure_expiry(self._surfaces)
+
+    def expire(self, *, now_ms: int, hours: float) -> int:
+        """Delete what is older than `hours`; how many."""
+        return expire(self._surfaces, before_ms=now_ms - round(hours * HOUR_MS))
+
+    def save(self, product: str, source_ts: int, source_seq: int, data: bytes) -> bool:
+        """Store a surface durably unless it is stored already; whether it was new.
+
+        Raises `MongoError` if that cannot be known.
+        """
+        return insert_new(self._surfaces, [_document(StoredSurface(product, source_ts, source_seq, data))]) == 1
+
+    def at(self, product: str, as_of_ms: int) -> bytes | None:
+        """The newest surface with source_ts ≤ `as_of_ms`; of several from one moment the one published last."""
+        newest = newest_at(self._surfaces, {"product": product}, as_of_ms)
+        return None if newest is None else zlib.decompress(newest["data"])
+
+    def window(
+        self, product: str, *, start_ms: int, end_ms: int, limit: int, cursor: str | None
+    ) -> Page[StoredSurface]:
+        """Surfaces with start ≤ source_ts ≤ end, oldest first."""
+
+        def fetch(a: int, b: int, after_seq: int, count: int) -> list[StoredSurface]:
+            query = _within(product, a, b)
+            if after_seq != ANY_SEQ:
+                query["source_seq"] = {"$gt": after_seq}
+            order = [("source_at", ASCENDING), ("source_seq", ASCENDING)]
+            return [_surface(document) for document in self._surfaces.find(query).sort(order).limit(count)]
+
+        return read_page(
+            fetch,
+            lambda surface: (surface.source_ts, surface.source_seq),
+            start_ms=start_ms,
+            end_ms=end_ms,
+            limit=limit,
+            cursor=cursor,
+        )
+
+
+def _within(product: str, start_ms: int, stop_ms: int) -> dict[str, Any]:
+    return {"product": product, "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)}}
+
+
+def _document(surface: StoredSurface) -> Document:
+    return {
+        # Not by source_ts: one moment may be fitted twice, when the first attempt was stored and then not published.
+        "_id": tick_id(surface.product, surface.source_seq),
+        "product": surface.product,
+        "source_seq": surface.source_seq,
+        "source_ts": surface.source_ts,
+        "source_at": utc(surface.source_ts),
+        "data": zlib.compress(surface.data, DEFLATE_LEVEL),
+    }
+
+
+def _surface(document: Document) -> StoredSurface:
+    return StoredSurface(
+        product=document["product"],
+        source_ts=int(document["source_ts"]),
+        source_seq=int(document["source_seq"]),
+        data=zlib.decompress(document["data"]),
+    )

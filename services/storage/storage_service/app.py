@@ -6,10 +6,12 @@ from typing import Any, Final
 from flask import Flask, Response
 
 from aro.adapters import mongo
+from aro.adapters.bar_store import BarStore
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.mongo import MongoDatabase, MongoError
+from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import ServiceUnavailable
@@ -42,8 +44,8 @@ def create(settings: StorageSettings) -> Flask:
 
 def ensure(database: MongoDatabase) -> None:
     """Create collections and indexes. Safe to repeat, beside a live system too."""
-    for store in (ChainStore(database), TickStore(database), IvHistoryStore(database)):
-        store.ensure()
+    for store in (ChainStore, TickStore, IvHistoryStore, SurfaceStore, BarStore):
+        store(database).ensure()
 
 
 def expire(settings: StorageSettings, database: MongoDatabase, now_ms: int) -> int:
@@ -54,6 +56,8 @@ def expire(settings: StorageSettings, database: MongoDatabase, now_ms: int) -> i
         )
         + TickStore(database).expire(now_ms=now_ms, days=settings.tick_retention_days)
         + IvHistoryStore(database).expire(now_ms=now_ms, days=settings.iv_history_retention_days)
+        + SurfaceStore(database).expire(now_ms=now_ms, hours=settings.surface_retention_hours)
+        + BarStore(database).expire(now_ms=now_ms, days=settings.bar_retention_days)
     )
 
 

@@ -35,6 +35,18 @@ class StorageSettings:
     tick_retention_days: float = setting(
         "ARO_TICK_RETENTION_DAYS", "days that ticks of the underlying are kept", default=7.0, minimum=0.1
     )
+    surface_retention_hours: float = setting(
+        "ARO_SURFACE_RETENTION_HOURS",
+        "hours that surfaces are kept; the default feed's are 18 MB an hour",
+        default=24.0,
+        minimum=0.1,
+    )
+    bar_retention_days: float = setting(
+        "ARO_BAR_RETENTION_DAYS",
+        "days that one-minute bars are kept; the default feed's are 80 MB a day",
+        default=30.0,
+        minimum=0.1,
+    )
     iv_history_retention_days: float = setting(
         "ARO_IV_HISTORY_RETENTION_DAYS",
         "days that daily volatilities are kept; ranks look back over 252 trading days",

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from aro.adapters.chain_store import ChainStore
+from aro.adapters.chain_store import ChainStore, StoredChain
 from aro.adapters.clock import Clock, utc
 from aro.adapters.paging import Page
 from aro.adapters.tick_store import TickStore
-from aro.contracts.analytics import ChainMetrics, EnrichedChain, EnrichedTick
+from aro.contracts.analytics import ChainMetrics, EnrichedTick
 from aro.contracts.calendars import local_day
 from aro.contracts.problems import UnknownExpiry
 from aro.contracts.products import PRODUCTS, Product, product
@@ -46,7 +46,7 @@ class Reader:
             raise UnknownExpiry(f"the last metrics of {name} {chosen} are not kept any more")
         return found
 
-    def chain_history(self, name: str, query: Answer) -> tuple[Answer, Page[EnrichedChain]]:
+    def chain_history(self, name: str, query: Answer) -> tuple[Answer, Page[StoredChain]]:
         return self._chain_pages(name, query, spans.CHAINS, self._chains.chains)
 
     def metrics_history(self, name: str, query: Answer) -> tuple[Answer, Page[ChainMetrics]]:

@@ -62,7 +62,9 @@ def chain_routes(reader: Reader, health: Health) -> Blueprint:
     def chain_history(query: Query, product: str) -> Response:
         """Chains of one expiry in a stretch of time, oldest first."""
         head, page = reader.chain_history(product, query)
-        return _page(head, page, lambda item: _shaped(item, query["shape"]))
+        return _page(
+            head, page, lambda item: _shaped(msgspec.json.decode(item.data, type=EnrichedChain), query["shape"])
+        )
 
     @blueprint.get("/<product>/metrics")
     @blueprint.arguments(ExpiryQuery, location="query")

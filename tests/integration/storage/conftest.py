@@ -1,39 +1,56 @@
-"""An account that reads, and the database that storage reads."""
+"""Storage as a process of its own, somebody who reads from it, and the database that it reads."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
 from aro.adapters import mongo
 from aro.adapters.mongo import MongoDatabase
+from aro.testing.issuer import Issuer
 from aro.testing.servers import MongoServer
 from aro.testing.services import HttpService
 
-ACCOUNT = {"email": "reader@example.com", "password": "a reader of everything"}
+DATABASE = "aro_storage_test"
+KEPT = ("schema_migrations",)
 
 
 @pytest.fixture(scope="session")
-def storage(storage_process: HttpService) -> HttpService:
-    return storage_process
+def issuer() -> Iterator[Issuer]:
+    """Tokens without an auth service."""
+    made = Issuer()
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")
-def reader(auth_process: HttpService) -> Iterator[requests.Session]:
+def storage(
+    tmp_path_factory: pytest.TempPathFactory, mongo_server: MongoServer, issuer: Issuer
+) -> Iterator[HttpService]:
+    """Shared by the session: do not kill it."""
+    settings = {"ARO_MONGO_URL": mongo_server.url, "ARO_MONGO_DATABASE": DATABASE, "ARO_JWKS_URL": issuer.jwks_url}
+    service = HttpService("storage_service", Path(tmp_path_factory.mktemp("storage")), settings)
+    service.start()
+    yield service
+    service.kill()
+
+
+@pytest.fixture(scope="session")
+def reader(issuer: Issuer) -> Iterator[requests.Session]:
     """A session with an access token."""
-    for route in ("register", "login"):
-        answer = requests.post(f"{auth_process.url}/api/v1/auth/{route}", json=ACCOUNT, timeout=5)
     with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        session.headers["Authorization"] = f"Bearer {issuer.token()}"
         yield session
 
 
 @pytest.fixture
 def stored(mongo_server: MongoServer, storage: HttpService) -> Iterator[MongoDatabase]:
-    """The database that storage reads: its collections and indexes, and no data of any product."""
-    opened = mongo.connect(mongo_server.url, storage.settings["ARO_MONGO_DATABASE"])
+    """The database that storage reads: its collections and indexes, and no data."""
+    opened = mongo.connect(mongo_server.url, DATABASE)
     for name in opened.list_collection_names():
-        if name != "users":
+        if name not in KEPT:
             opened[name].delete_many({})
     yield opened
     opened.client.close()

@@ -13,9 +13,8 @@ from pymongo import ASCENDING, DESCENDING, ReplaceOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from aro.adapters.clock import utc
+from aro.adapters.clock import epoch_ms, utc
 from aro.adapters.mongo import Document
-from aro.adapters.newest import epoch_ms, newest_at
 from aro.adapters.paging import windows
 from aro.adapters.writes import DAY_MS, ensure_expiry, ensure_index, expire, raise_unless_duplicates
 from aro.contracts.names import COLLECTION_BARS, bar_id
@@ -84,19 +83,21 @@ class BarStore:
         field = f"metrics.{metric}"
         rows: list[BarRow] = []
         for start, stop in windows(start_ms, end_ms):
-            query = {
-                "product": product,
-                "expiry": expiry,
-                "source_at": {"$gte": utc(start), "$lt": utc(stop)},
-            }
-            found = self._bars.find(query, {"_id": 0, "source_at": 1, field: 1}).sort("source_at", ASCENDING)
-            rows += [row for document in found if (row := _row(document, metric)) is not None]
+            found = self._bars.find(_span(product, expiry, start, stop), {"_id": 0, "source_at": 1, field: 1})
+            rows += [
+                row for document in found.sort("source_at", ASCENDING) if (row := _row(document, metric)) is not None
+            ]
         return rows
 
-    def last_minute(self, product: str, expiry: str, as_of_ms: int) -> int | None:
-        """The newest minute with bars that began at or before `as_of_ms`."""
-        found = newest_at(self._bars, {"product": product, "expiry": expiry}, as_of_ms, fields={"source_at": 1})
-        return None if found is None else epoch_ms(found["source_at"])
+    def last_minute(self, product: str, expiry: str, start_ms: int, end_ms: int) -> int | None:
+        """The newest minute with bars that began in [start, end]. Reads all of them on the embedded server."""
+        found = self._bars.find(_span(product, expiry, start_ms, end_ms + 1), {"_id": 0, "source_at": 1})
+        newest = next(found.sort("source_at", DESCENDING).limit(1), None)
+        return None if newest is None else epoch_ms(newest["source_at"])
+
+
+def _span(product: str, expiry: str, start_ms: int, stop_ms: int) -> Document:
+    return {"product": product, "expiry": expiry, "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)}}
 
 
 def _document(minute: MinuteBars) -> Document:

@@ -5,7 +5,7 @@ what history answers is what clients were sent. Nobody outside this module sees 
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,10 +15,11 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from aro.adapters.clock import utc
+from aro.adapters.clock import epoch_ms, utc
 from aro.adapters.mongo import Document, plain
 from aro.adapters.newest import newest_at
 from aro.adapters.paging import ANY_SEQ, Page, read_page, windows
+from aro.adapters.presence import Presence
 from aro.adapters.writes import (
     DAY_MS,
     HOUR_MS,
@@ -30,6 +31,7 @@ from aro.adapters.writes import (
 )
 from aro.contracts.analytics import ChainMetrics, EnrichedChain
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_LATEST, COLLECTION_METRICS
+from aro.contracts.products import PRODUCTS
 
 DEFLATE_LEVEL: Final = 1
 """0.1 ms for 30 kB, to 29 %; level 6 takes five times as long for 25 %."""
@@ -69,11 +71,26 @@ class ChainRecord:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StoredChain:
+    """A chain of history, still packed: pages of them are held in memory, their JSON is four times as large."""
+
+    source_ts: int
+    source_seq: int
+    packed: bytes
+
+    @property
+    def data(self) -> bytes:
+        """The JSON as it was published. Unpacked at each call."""
+        return zlib.decompress(self.packed)
+
+
 class ChainStore:
     def __init__(self, database: Database[Document]) -> None:
         self._chains = database[COLLECTION_CHAINS]
         self._latest = database[COLLECTION_LATEST]
         self._metrics = database[COLLECTION_METRICS]
+        self._presence = Presence(database, COLLECTION_CHAINS)
         self._pointed: dict[str, int] = {}
         """Key of an expiry → source_ts to which this process moved its pointer."""
 
@@ -83,8 +100,10 @@ class ChainStore:
         by_time = [("product", ASCENDING), ("expiry", ASCENDING), ("source_at", DESCENDING)]
         for collection in (self._chains, self._metrics):
             ensure_index(collection, by_time, "product_expiry_time")
+        ensure_index(self._latest, [("product", ASCENDING), ("expiry", ASCENDING)], "product_expiry")
         for collection in (self._chains, self._metrics, self._latest):
             ensure_expiry(collection)
+        self._presence.ensure()
 
     def expire(self, *, now_ms: int, chain_hours: float, metrics_days: float) -> int:
         """Delete chains older than `chain_hours`, and metrics and last chains older than `metrics_days`; how many."""
@@ -101,6 +120,9 @@ class ChainStore:
             return 0
         inserted = insert_new(self._chains, [_pack(record) for record in records])
         insert_new(self._metrics, [_metrics_document(record.metrics) for record in records])
+        self._presence.note(
+            (_series(record.chain.product, record.chain.expiry), record.chain.source_ts) for record in records
+        )
         self._advance_latest([record.chain for record in records])
         return inserted
 
@@ -118,7 +140,7 @@ class ChainStore:
 
     def chain_at(self, product: str, expiry: str, as_of_ms: int) -> bytes | None:
         """The newest chain with source_ts ≤ `as_of_ms`, as it was published; None if retention took it."""
-        document = newest_at(self._chains, {"product": product, "expiry": expiry}, as_of_ms)
+        document = self._newest(self._chains, product, expiry, as_of_ms)
         if document is not None:
             return zlib.decompress(document["data"])
         kept = self._latest.find_one({"_id": f"{product}|{expiry}", "data": {"$exists": True}})
@@ -147,7 +169,7 @@ class ChainStore:
 
     def metrics_at(self, product: str, expiry: str, as_of_ms: int) -> ChainMetrics | None:
         """The newest metrics with source_ts ≤ `as_of_ms`."""
-        document = newest_at(self._metrics, {"product": product, "expiry": expiry}, as_of_ms)
+        document = self._newest(self._metrics, product, expiry, as_of_ms)
         return _metrics_message(document) if document else None
 
     def metric_series(
@@ -167,8 +189,7 @@ class ChainStore:
         """What `expiries` was at that instant, as far back as metrics are kept; exact, also in its last two fields."""
         fields = {"_id": 0, "expiry": 1, "expiry_ts": 1, "source_ts": 1, "source_seq": 1}
         found = (
-            newest_at(self._metrics, {"product": product, "expiry": item["expiry"]}, as_of_ms, fields=fields)
-            for item in self.expiries(product)
+            self._newest(self._metrics, product, item["expiry"], as_of_ms, fields) for item in self.expiries(product)
         )
         return [plain(document) for document in found if document]
 
@@ -177,21 +198,21 @@ class ChainStore:
 
         The last two are up to `POINTER_MS` behind the last chain.
         """
-        # Keys are "NIFTY|2026-12-29"; "}" follows "|", so this is the range of one product in the index of keys.
-        of_product = {"_id": {"$gt": f"{product}|", "$lt": f"{product}}}"}}
         fields = {"_id": 0, "expiry": 1, "expiry_ts": 1, "source_ts": 1, "source_seq": 1}
-        return sorted(map(plain, self._latest.find(of_product, fields)), key=lambda item: str(item["expiry"]))
+        return sorted(map(plain, self._latest.find({"product": product}, fields)), key=lambda item: str(item["expiry"]))
 
     def products(self) -> set[str]:
         """Products with at least one stored chain."""
-        return set(self._latest.distinct("product"))
+        # Not `distinct`: the embedded server reads the whole collection for it.
+        found = self._latest.find({"product": {"$in": [*PRODUCTS]}}, {"_id": 0, "product": 1})
+        return {document["product"] for document in found}
 
     def chains(
         self, product: str, expiry: str, *, start_ms: int, end_ms: int, limit: int, cursor: str | None
-    ) -> Page[EnrichedChain]:
+    ) -> Page[StoredChain]:
         """Chains with start ≤ source_ts ≤ end, oldest first."""
         return read_page(
-            lambda *span: [_unpack(doc) for doc in _window(self._chains, product, expiry, *span)],
+            lambda *span: [_stored(doc) for doc in _window(self._chains, product, expiry, *span)],
             lambda chain: (chain.source_ts, chain.source_seq),
             start_ms=start_ms,
             end_ms=end_ms,
@@ -211,6 +232,17 @@ class ChainStore:
             limit=limit,
             cursor=cursor,
         )
+
+    def _newest(
+        self,
+        collection: Collection[Document],
+        product: str,
+        expiry: str,
+        as_of_ms: int,
+        fields: Mapping[str, int] | None = None,
+    ) -> Document | None:
+        minutes = self._presence.minutes(_series(product, expiry), as_of_ms)
+        return newest_at(collection, {"product": product, "expiry": expiry}, as_of_ms, minutes=minutes, fields=fields)
 
     def _advance_latest(self, chains: Sequence[EnrichedChain]) -> None:
         newest: dict[str, EnrichedChain] = {}
@@ -255,14 +287,19 @@ def _last(collection: Collection[Document], pointer: Document) -> Document | Non
 def _window(
     collection: Collection[Document], product: str, expiry: str, start_ms: int, stop_ms: int, after_seq: int, count: int
 ) -> list[Document]:
-    query = _span(product, expiry, start_ms, stop_ms)
-    if after_seq != ANY_SEQ:
-        query["source_seq"] = {"$gt": after_seq}
-    return list(collection.find(query).sort(_BY_TIME).limit(count))
+    found = collection.find(_span(product, expiry, start_ms, stop_ms)).sort(_BY_TIME)
+    if after_seq == ANY_SEQ:
+        return list(found.limit(count))
+    # One millisecond, filtered here: with another field in the query the embedded server leaves the index.
+    return [document for document in found if document["source_seq"] > after_seq][:count]
 
 
 def _span(product: str, expiry: str, start_ms: int, stop_ms: int) -> Document:
     return {"product": product, "expiry": expiry, "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)}}
+
+
+def _series(product: str, expiry: str) -> str:
+    return f"{product}|{expiry}"
 
 
 # --- packing -------------------------------------------------------------------------------
@@ -282,6 +319,10 @@ def _pack(record: ChainRecord) -> Document:
 
 def _unpack(document: Document) -> EnrichedChain:
     return _chain.decode(zlib.decompress(document["data"]))
+
+
+def _stored(document: Document) -> StoredChain:
+    return StoredChain(epoch_ms(document["source_at"]), int(document["source_seq"]), document["data"])
 
 
 def _metrics_document(metrics: ChainMetrics) -> Document:

@@ -46,6 +46,11 @@ def utc(epoch_ms: int) -> datetime:
     return datetime.fromtimestamp(epoch_ms / 1000, UTC)
 
 
+def epoch_ms(moment: datetime) -> int:
+    """Inverse of `utc`."""
+    return round(moment.timestamp() * 1000)
+
+
 def iso(epoch_ms: int) -> str:
     """``2026-12-29T10:00:00.000+00:00``."""
     return utc(epoch_ms).isoformat(timespec="milliseconds")

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import msgspec
-from pymongo import DESCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, plain
-from aro.adapters.writes import DAY_MS, ensure_expiry, expire, raise_unless_duplicates
+from aro.adapters.writes import DAY_MS, ensure_expiry, ensure_index, expire, raise_unless_duplicates
 from aro.contracts.analytics import IvHistoryPoint
 from aro.contracts.names import COLLECTION_IV_HISTORY, history_id
 
@@ -19,7 +19,8 @@ class IvHistoryStore:
         self._history = database[COLLECTION_IV_HISTORY]
 
     def ensure(self) -> None:
-        """Create the index of retention. Safe to repeat. Queries walk the index of `_id`: by product and day."""
+        """Create indexes. Safe to repeat, beside a live system too."""
+        ensure_index(self._history, [("product", ASCENDING), ("day", DESCENDING)], "product_day")
         ensure_expiry(self._history)
 
     def expire(self, *, now_ms: int, days: float) -> int:
@@ -38,8 +39,9 @@ class IvHistoryStore:
 
     def points(self, product: str, *, before_day: str, limit: int) -> list[IvHistoryPoint]:
         """The last `limit` days before `before_day` (``YYYY-MM-DD``), oldest first."""
-        span = {"_id": {"$gt": f"{product}|", "$lt": history_id(product, before_day)}}
-        found = self._history.find(span).sort("_id", DESCENDING).limit(limit)
+        found = (
+            self._history.find({"product": product, "day": {"$lt": before_day}}).sort("day", DESCENDING).limit(limit)
+        )
         return [_point(document) for document in found][::-1]
 
 

@@ -1,7 +1,10 @@
-"""The newest document at an instant, found without sorting more than a few seconds of data."""
+"""The newest document at an instant, found without reading more than a few seconds of data.
 
-from collections.abc import Mapping
-from datetime import datetime
+SecantusDB 0.7 reads all that a range of time matches before it looks at sort and limit, so ranges stay short.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from pymongo import DESCENDING
@@ -11,9 +14,10 @@ from aro.adapters.clock import utc
 from aro.adapters.mongo import Document
 
 NEAR_MS: Final = 10_000
-"""What is sorted at once: the embedded server reads all that a sorted query matches."""
 LOOK_BACK_MS: Final = 10 * 86_400_000
 """Longer than any exchange stays closed."""
+_MINUTES: Final = 2
+"""The minute of the instant itself may have begun with data that is later; the one before it has not."""
 
 
 def newest_at(
@@ -21,37 +25,36 @@ def newest_at(
     of: Mapping[str, Any],
     as_of_ms: int,
     *,
+    minutes: Iterable[tuple[int, int]] = (),
     fields: Mapping[str, int] | None = None,
-    look_back_ms: int = LOOK_BACK_MS,
 ) -> Document | None:
-    """The document with the greatest (source_at, source_seq) that is not after `as_of_ms`, if it is at most
-    `look_back_ms` older.
+    """The document with the greatest (source_at, source_seq) that is not after `as_of_ms`, at most `LOOK_BACK_MS` ago.
 
-    `of` are the equalities of an index whose last key is ``source_at``. While data flows this is one query; after a
-    gap the range is halved by queries for any one document, at most 17 of them.
+    `of` are the equalities of an index whose last key is ``source_at``. While data flows this is one query. After a
+    gap `minutes` say where data is (see `Presence.minutes`; they are asked for only then); without them ranges double
+    until one has something, and reading that one may take a second for every 30,000 documents.
     """
     stop_ms = as_of_ms + 1
     near_ms = max(0, stop_ms - NEAR_MS)
     found = _newest(collection, of, near_ms, stop_ms, fields)
     if found is not None:
         return found
-    known_ms = _any(collection, of, max(0, stop_ms - look_back_ms), near_ms)
-    if known_ms is None:
-        return None
-    stop_ms = near_ms
-    while stop_ms - known_ms > NEAR_MS:
-        middle_ms = (known_ms + stop_ms) // 2
-        later_ms = _any(collection, of, middle_ms, stop_ms)
-        if later_ms is None:
-            stop_ms = middle_ms
-        else:
-            known_ms = later_ms
-    return _newest(collection, of, known_ms, stop_ms, fields)
+    known = list(islice(minutes, _MINUTES))
+    for start, stop in known or _widening(near_ms, stop_ms - LOOK_BACK_MS):
+        found = _newest(collection, of, start, min(stop, stop_ms), fields)
+        if found is not None:
+            return found
+    return None
 
 
-def epoch_ms(instant: datetime) -> int:
-    """UTC epoch milliseconds of an aware time, as they were before `clock.utc`."""
-    return round(instant.timestamp() * 1000)
+def _widening(stop_ms: int, oldest_ms: int) -> Iterator[tuple[int, int]]:
+    """Half-open ranges backwards from `stop_ms`, each twice as long as the one after it."""
+    oldest_ms = max(0, oldest_ms)
+    width = 2 * NEAR_MS
+    while stop_ms > oldest_ms:
+        start_ms = max(oldest_ms, stop_ms - width)
+        yield start_ms, stop_ms
+        stop_ms, width = start_ms, 2 * width
 
 
 def _newest(
@@ -61,15 +64,6 @@ def _newest(
     stop_ms: int,
     fields: Mapping[str, int] | None,
 ) -> Document | None:
+    query = {**of, "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)}}
     order = [("source_at", DESCENDING), ("source_seq", DESCENDING)]
-    return next(collection.find(_between(of, start_ms, stop_ms), fields).sort(order).limit(1), None)
-
-
-def _any(collection: Collection[Document], of: Mapping[str, Any], start_ms: int, stop_ms: int) -> int | None:
-    """The instant of some document in [start, stop)."""
-    found = next(collection.find(_between(of, start_ms, stop_ms), {"source_at": 1}).limit(1), None)
-    return epoch_ms(found["source_at"]) if found else None
-
-
-def _between(of: Mapping[str, Any], start_ms: int, stop_ms: int) -> Document:
-    return {**of, "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)}}
+    return next(collection.find(query, fields).sort(order).limit(1), None)

@@ -11,6 +11,7 @@ from aro.adapters.clock import utc
 from aro.adapters.mongo import Document
 from aro.adapters.newest import newest_at
 from aro.adapters.paging import ANY_SEQ, Page, read_page
+from aro.adapters.presence import Presence
 from aro.adapters.writes import HOUR_MS, ensure_expiry, ensure_index, expire, insert_new
 from aro.contracts.names import COLLECTION_SURFACES, tick_id
 
@@ -30,12 +31,14 @@ class StoredSurface:
 class SurfaceStore:
     def __init__(self, database: Database[Document]) -> None:
         self._surfaces = database[COLLECTION_SURFACES]
+        self._presence = Presence(database, COLLECTION_SURFACES)
 
     def ensure(self) -> None:
         """Create indexes. Safe to repeat, beside a live system too."""
         # Time comes last: SecantusDB 0.7 loses matches at the end of a range that another key follows.
         ensure_index(self._surfaces, [("product", ASCENDING), ("source_at", DESCENDING)], "product_time")
         ensure_expiry(self._surfaces)
+        self._presence.ensure()
 
     def expire(self, *, now_ms: int, hours: float) -> int:
         """Delete what is older than `hours`; how many."""
@@ -46,11 +49,14 @@ class SurfaceStore:
 
         Raises `MongoError` if that cannot be known.
         """
-        return insert_new(self._surfaces, [_document(StoredSurface(product, source_ts, source_seq, data))]) == 1
+        is_new = insert_new(self._surfaces, [_document(StoredSurface(product, source_ts, source_seq, data))]) == 1
+        self._presence.note([(product, source_ts)])
+        return is_new
 
     def at(self, product: str, as_of_ms: int) -> bytes | None:
         """The newest surface with source_ts ≤ `as_of_ms`; of several from one moment the one published last."""
-        newest = newest_at(self._surfaces, {"product": product}, as_of_ms)
+        minutes = self._presence.minutes(product, as_of_ms)
+        newest = newest_at(self._surfaces, {"product": product}, as_of_ms, minutes=minutes)
         return None if newest is None else zlib.decompress(newest["data"])
 
     def window(
@@ -59,11 +65,13 @@ class SurfaceStore:
         """Surfaces with start ≤ source_ts ≤ end, oldest first."""
 
         def fetch(a: int, b: int, after_seq: int, count: int) -> list[StoredSurface]:
-            query = _within(product, a, b)
-            if after_seq != ANY_SEQ:
-                query["source_seq"] = {"$gt": after_seq}
-            order = [("source_at", ASCENDING), ("source_seq", ASCENDING)]
-            return [_surface(document) for document in self._surfaces.find(query).sort(order).limit(count)]
+            found = self._surfaces.find(_within(product, a, b)).sort(
+                [("source_at", ASCENDING), ("source_seq", ASCENDING)]
+            )
+            if after_seq == ANY_SEQ:
+                return [_surface(document) for document in found.limit(count)]
+            # One millisecond, filtered here: with another field in the query the embedded server leaves the index.
+            return [_surface(document) for document in found if document["source_seq"] > after_seq][:count]
 
         return read_page(
             fetch,

@@ -33,6 +33,8 @@ STREAM_LOGS_LENGTH: Final = 100_000
 GROUP_LOGGERS: Final = "loggers"
 KEY_REVOKED: Final = "auth:revoked"
 """Sorted set of ended sessions; the score is the UTC epoch second after which no access token of one can be valid."""
+KEY_QUOTA: Final = "gateway:quota"
+"""Prefix of counters of requests, one for each limit, caller and minute: see `quota_key`."""
 PUBSUB_REVOKE: Final = "ctl:revoke"
 """Pub/sub channel that carries the id of a session at the moment it ends."""
 
@@ -44,6 +46,11 @@ LIVE_INDEX: Final = "live-channels"
 """Set of all channels that hold live state."""
 LOG_LENGTH: Final = 300
 """Publications kept per channel for gap repair; Centrifugo's recovery limit is the same."""
+
+
+def quota_key(scope: str, caller: str, window: int) -> str:
+    """`caller` is a digest, never an account or an address."""
+    return f"{KEY_QUOTA}:{scope}:{caller}:{window}"
 
 
 def live_key(channel: str) -> str:
@@ -81,6 +88,9 @@ COLLECTION_INVITATIONS: Final = "invitations"
 COLLECTION_LOGS: Final = "logs"
 COLLECTION_ALERTS: Final = "alerts"
 COLLECTION_ALERT_EVENTS: Final = "alert_events"
+COLLECTION_PRESENCE: Final = "presence"
+"""Which minutes of an hour hold data of a series."""
+COLLECTION_MIGRATIONS: Final = "schema_migrations"
 
 
 def snapshot_id(product: str, expiry: str, source_seq: int) -> str:

@@ -22,6 +22,10 @@ class Recorder(CommandListener):
         self.commands: list[Document] = []
         self.replies: list[Any] = []
 
+    def clear(self) -> None:
+        self.commands.clear()
+        self.replies.clear()
+
     def started(self, event: CommandStartedEvent) -> None:
         if event.command_name in READS:
             self.commands.append({key: value for key, value in event.command.items() if key not in _ENVELOPE})

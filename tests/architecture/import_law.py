@@ -25,7 +25,7 @@ FLOORS: Final = {
 SERVICE_MAY_IMPORT: Final = {"aro.contracts", "aro.quant", "aro.adapters", "aro.runtime"}
 DRIVERS: Final = {"redis", "pymongo", "bson", "requests", "jwt", "cryptography", "argon2", "msgspec"}
 FRAMEWORKS: Final = {
-    *{"flask", "werkzeug", "flask_smorest", "marshmallow", "webargs", "gunicorn"},
+    *{"flask", "werkzeug", "flask_smorest", "apispec", "marshmallow", "webargs", "gunicorn"},
     *{"celery", "kombu", "billiard", "structlog", "prometheus_client", "msgspec"},
 }
 PACKAGES: Final = {

@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from aro.contracts.problems import AroError, InvalidRequest
 from aro.runtime.answers import JSON, answers
+from aro.runtime.web import body_bytes
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -28,7 +29,7 @@ class _Parser(FlaskParser):
             raise UnsupportedMediaType
         try:
             # Stricter than the standard library: no lone surrogates, no NaN, and no recursion error gets out.
-            return msgspec.json.decode(req.get_data())
+            return msgspec.json.decode(body_bytes())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise BadRequest from None
 

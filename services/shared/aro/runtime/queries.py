@@ -23,6 +23,7 @@ INSTANT_DOC: Final = {"description": "ISO 8601 with offset, or epoch millisecond
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_MS: Final = re.compile(r"[0-9]{1,15}")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 # "+" of an offset that was not percent-encoded arrives as a space.
 _LOST_PLUS: Final = re.compile(r"(.*\d:\d\d.*) (\d\d:?\d\d)")
 
@@ -93,8 +94,22 @@ class ProductName(fields.String):
         return text
 
 
+class Whole(fields.Integer):
+    """A whole number as JSON means it: 4 and 4.0, and not 4.7, true or "4"; unless `strict`, the digits of a query too.
+
+    marshmallow's own takes 4.7 for 4, and "1_0" or " ٣" for a number.
+    """
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, str) and not self.strict and _WHOLE.fullmatch(value):
+            return int(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
 def page_limit(usual: int, most: int) -> fields.Integer:
-    return fields.Integer(load_default=usual, validate=Range(1, most), metadata={"description": "items per page"})
+    return Whole(load_default=usual, validate=Range(1, most), metadata={"description": "items per page"})
 
 
 # --- schemas to inherit from ---------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import HTTPException, NotAcceptable, RequestURITooLarge
+from werkzeug.exceptions import HTTPException, NotAcceptable, RequestEntityTooLarge, RequestURITooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 
 from aro.contracts.problems import AroError, Forbidden, RateLimited, TokenMissing
@@ -168,6 +168,17 @@ def preferred(*offered: str) -> str:
     if best is None:
         raise NotAcceptable
     return best
+
+
+def body_bytes() -> bytes:
+    """The body of the request. Raises werkzeug's RequestEntityTooLarge (413), also for one that came in chunks.
+
+    Werkzeug ends a body without length at the limit as if that were all of it.
+    """
+    body = request.get_data()
+    if request.content_length is None and len(body) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
 
 
 def http_code(status: int) -> str:

@@ -1,0 +1,118 @@
+"""Does a service answer as its OpenAPI document says? schemathesis asks, with all its checks on."""
+
+import copy
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.core.failures import Failure
+from schemathesis.engine import events, from_schema
+
+Json = dict[str, Any]
+
+SEED: Final = 20_261_229
+ANSWER_SECONDS: Final = 10.0
+PHASES: Final = ("examples", "coverage", "fuzzing", "stateful")
+_NOTHING: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
+
+# JSON schema cannot say that instants before 1970 and after 2100 mean nothing here.
+_INSTANTS: Final = st.datetimes(datetime(1970, 1, 2), datetime(2099, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
+schemathesis.openapi.format("date-time", _INSTANTS.map(lambda moment: moment.isoformat().replace("+00:00", "Z")))
+
+
+@dataclass
+class Findings:
+    """What a run saw: answers by operation and status, and failures as text, each with a curl command."""
+
+    answers: dict[str, Counter[int]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def cases(self) -> int:
+        return sum(counted.total() for counted in self.answers.values())
+
+    def statuses(self) -> Counter[int]:
+        return sum(self.answers.values(), Counter())
+
+    def without(self, status: int) -> list[str]:
+        """Operations that never gave `status`."""
+        return sorted(name for name, counted in self.answers.items() if not counted[status])
+
+    def add(self, finished: events.ScenarioFinished) -> None:
+        recorder = finished.recorder
+        for case_id, interaction in recorder.interactions.items():
+            operation = recorder.cases[case_id].value.operation.label
+            if interaction.response is None:
+                self.failures.append(f"{operation}: no answer in {ANSWER_SECONDS} s")
+            else:
+                self.answers.setdefault(operation, Counter())[interaction.response.status_code] += 1
+        for check in (check for checks in recorder.checks.values() for check in checks):
+            if check.failure_info is not None:
+                told = _told(check.failure_info.failure, check.failure_info.code_sample)
+                self.failures.append(f"{recorder.label}, {check.name}: {told}")
+
+
+def ask(
+    document: Json,
+    url: str,
+    *,
+    token: str | None,
+    examples: int,
+    known: Mapping[str, Sequence[str]] = _NOTHING,
+    changes: Mapping[str, Any] = _NOTHING,
+) -> Findings:
+    """Ask the service at `url` about `document`, as the bearer of `token` or as nobody.
+
+    `examples` is the number of random cases per operation, `known` has values by parameter name that mean something to
+    the service, `changes` are settings of schemathesis over ours. The same arguments give the same requests.
+    """
+    settings: Json = {
+        "seed": SEED,
+        "base-url": url,
+        "request-timeout": ANSWER_SECONDS,
+        "continue-on-failure": True,
+        "workers": 1,
+        "warnings": False,
+        "cache": {"enabled": False},
+        "generation": {"max-examples": examples, "deterministic": True, "no-shrink": True, "database": "none"},
+        "dictionaries": {name: {"values": list(values)} for name, values in known.items()},
+        "parameters": {name: {"dictionary": name, "probability": 0.7} for name in known},
+    }
+    if token is not None:
+        schemes = document["components"]["securitySchemes"]
+        settings["auth"] = {"openapi": {name: {"bearer": token} for name in schemes}}
+    config = schemathesis.Config.from_dict({**settings, **changes})
+    found = Findings()
+    for event in from_schema(schemathesis.openapi.from_dict(closed(document), config=config)).execute():
+        if isinstance(event, events.ScenarioFinished):
+            found.add(event)
+        elif isinstance(event, (events.NonFatalError, events.FatalError)):
+            found.failures.append(str(event.info if isinstance(event, events.NonFatalError) else event.exception))
+    return found
+
+
+def closed(document: Json) -> Json:
+    """`document` with objects that have no other properties than those it names, so that an undocumented one fails."""
+    copied = copy.deepcopy(document)
+    for schema in _schemas(copied["components"]["schemas"]):
+        if schema.get("type") == "object" and "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return copied
+
+
+def _schemas(value: Any) -> Iterator[Json]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _schemas(item)
+
+
+def _told(failure: Failure, curl: str) -> str:
+    return f"{failure.title}\n{failure.message}\n{curl}"

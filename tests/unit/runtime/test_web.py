@@ -11,12 +11,22 @@ from hypothesis import strategies as st
 from marshmallow import Schema, fields
 from marshmallow.validate import Range
 from structlog.testing import capture_logs
+from werkzeug.exceptions import NotAcceptable
 
 from aro.contracts.problems import Conflict, RateLimited
 from aro.runtime.api import Blueprint
 from aro.runtime.health import Health
 from aro.runtime.metrics import exposition
-from aro.runtime.web import MAX_BODY_BYTES, PROBLEM_JSON, create_app, json_response, public
+from aro.runtime.web import (
+    MAX_BODY_BYTES,
+    MAX_URL_BYTES,
+    PROBLEM_JSON,
+    client_address,
+    create_app,
+    json_response,
+    preferred,
+    public,
+)
 
 
 class Body(Schema):
@@ -192,3 +202,76 @@ def test_health_routes_answer_and_health_is_readyz(client: FlaskClient) -> None:
     assert client.get("/livez").get_json() == {"status": "ok", "checks": {}}
     assert client.get("/readyz").get_json() == client.get("/health").get_json() == {"status": "ok", "checks": {}}
     assert b"http_request_duration_seconds" in client.get("/metrics").data
+
+
+def test_head_is_answered_wherever_get_is(client: FlaskClient) -> None:
+    for path in ("/livez", "/things/a", "/conflict", "/guarded", "/nowhere"):
+        asked, got = client.head(path), client.get(path)
+        assert (asked.status_code, asked.data) == (got.status_code, b"")
+        assert asked.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+def test_a_token_is_asked_for_before_anything_else(client: FlaskClient) -> None:
+    answer = client.get("/guarded", query_string="a" * MAX_URL_BYTES, data=b"{", content_type="application/json")
+    problem(answer, 401, "token_missing")
+
+
+def test_a_long_address_is_refused(client: FlaskClient) -> None:
+    problem(client.get("/things/a", query_string="limit=5&" + "a" * MAX_URL_BYTES), 414, "request_uri_too_long")
+    assert client.get("/things/" + "a" * 1_000).status_code == 200
+
+
+def test_two_slashes_are_no_redirect(client: FlaskClient) -> None:
+    for path in ("/things//a", "/things/a/", "//livez"):
+        problem(client.get(path, base_url="http://localhost/"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("text/csv", "text/csv"),
+        ("text/*", "text/csv"),
+        ("text/csv;q=0.5, application/json;q=0.4", "text/csv"),
+        ("text/html, */*;q=0.1", "application/json"),
+    ],
+)
+def test_the_caller_chooses_among_what_is_offered(app: Flask, accept: str | None, chosen: str) -> None:
+    with app.test_request_context(headers={"Accept": accept} if accept else {}):
+        assert preferred("application/json", "text/csv") == chosen
+
+
+def test_what_is_not_offered_is_not_acceptable(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept": "text/html"}), pytest.raises(NotAcceptable):
+        preferred("application/json", "text/csv")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "seen"),
+    [
+        ("203.0.113.9", "198.51.100.7", "203.0.113.9"),
+        ("10.1.2.3", "198.51.100.7", "198.51.100.7"),
+        ("10.1.2.3", "192.0.2.1, 198.51.100.7, 10.9.9.9", "198.51.100.7"),
+        ("10.1.2.3", "10.0.0.7", "10.0.0.7"),
+        ("10.1.2.3", "", "10.1.2.3"),
+        ("10.1.2.3", "198.51.100.7, unknown", "10.1.2.3"),
+        ("10.1.2.3", "unknown, 198.51.100.7", "198.51.100.7"),
+        ("::ffff:10.1.2.3", "2001:db8::7", "2001:db8::7"),
+        ("fd00::1", "198.51.100.7", "198.51.100.7"),
+    ],
+)
+def test_only_a_trusted_proxy_is_believed(peer: str, forwarded: str, seen: str) -> None:
+    app = create_app("proxied", health=Health(), verifier=None, trusted_proxies=("10.0.0.0/8", "fd00::/8"))
+    with app.test_request_context(headers={"X-Forwarded-For": forwarded}, environ_base={"REMOTE_ADDR": peer}):
+        assert client_address() == seen
+
+
+def test_without_trusted_proxies_the_peer_is_who_it_is(app: Flask) -> None:
+    with app.test_request_context(headers={"X-Forwarded-For": "192.0.2.1"}, environ_base={"REMOTE_ADDR": "127.0.0.1"}):
+        assert client_address() == "127.0.0.1"
+
+
+def test_a_network_that_is_none_is_refused_at_start() -> None:
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
+        create_app("proxied", health=Health(), verifier=None, trusted_proxies=("10.0.0.1/8",))

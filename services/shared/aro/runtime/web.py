@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_URL_BYTES: Final = 4_000
-"""Of path and query as sent. The server below takes more, so that it is this frame that refuses."""
+"""Of path and query. The server below takes more, so that it is this frame that refuses."""
 PROBLEM_JSON: Final = "application/problem+json"
 OPERATIONS_ROUTES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _TRUSTED_PROXIES: Final = "aro_trusted_proxies"
@@ -114,7 +114,7 @@ def create_app(
             if revocations is not None:
                 revocations.refuse(g.principal, strict=getattr(view, "is_admin_only", False))
             authorise(g.principal, view, request.method)
-        if len(request.environ.get("RAW_URI", request.full_path)) > MAX_URL_BYTES:
+        if len(request.path) + len(request.query_string) > MAX_URL_BYTES:
             raise RequestURITooLarge
 
     @app.after_request

@@ -1,13 +1,15 @@
-"""One task's work: decode ▸ enrich ▸ store ▸ publish ▸ acknowledge, in this order and safe to repeat."""
+"""One task's work: decode ▸ enrich ▸ store ▸ publish ▸ owe bars ▸ acknowledge, in this order and safe to repeat."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from pymongo.errors import BulkWriteError
 
+from aro.adapters.bar_marks import Minute
+from aro.adapters.bar_store import PRODUCT_LEVEL
 from aro.adapters.chain_store import ChainRecord
 from aro.adapters.clock import Clock
 from aro.adapters.dead_letters import DeadLetters
@@ -28,6 +30,7 @@ from aro.contracts.problems import MessageRejected
 from aro.quant.columns import check_tick
 from aro.runtime.logs import get_logger
 from worker_enricher import metrics
+from worker_enricher.bars import minute_of
 from worker_enricher.pipeline import SoundChain, enrich_chains, enrich_tick, sound_chain
 
 log = get_logger(__name__)
@@ -44,6 +47,10 @@ class Chains(Protocol):
 
 class Ticks(Protocol):
     def save(self, ticks: Sequence[EnrichedTick]) -> int: ...
+
+
+class Owed(Protocol):
+    def note(self, minutes: Iterable[Minute]) -> None: ...
 
 
 class Publisher(Protocol):
@@ -68,6 +75,7 @@ class BatchProcessor:
         chains: Chains,
         ticks: Ticks,
         publisher: Publisher,
+        owed: Owed,
         clock: Clock,
         *,
         consumer: str,
@@ -77,6 +85,7 @@ class BatchProcessor:
         self._chains = chains
         self._ticks = ticks
         self._publisher = publisher
+        self._owed = owed
         self._clock = clock
         self._consumer = consumer
         self._store_paused_until = 0.0
@@ -91,6 +100,8 @@ class BatchProcessor:
             chains = [ChainRecord(chain, item, encode_json(chain)) for chain, item in enriched]
         outcome = self._store(chains, ticks)
         self._publish(chains, ticks)
+        if outcome.stored:
+            self._owed.note(_minutes(chains, ticks))
         done = {
             STREAM_CHAINS: [entry for entry in work.chain_ids if entry not in failed],
             STREAM_TICKS: work.tick_ids,
@@ -209,6 +220,13 @@ class _Outcome:
 
     stored: bool
     error: str | None = None
+
+
+def _minutes(chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> Iterator[Minute]:
+    for chain in (record.chain for record in chains):
+        yield Minute(chain.product, chain.expiry, minute_of(chain.source_ts))
+    for tick in ticks:
+        yield Minute(tick.product, PRODUCT_LEVEL, minute_of(tick.source_ts))
 
 
 def _sound_chain(message: bytes) -> SoundChain:

@@ -15,6 +15,9 @@ duplicates = counter("duplicate_ignored_total", "Repeated messages that changed 
 store_failures = counter("store_failures_total", "Batches that MongoDB did not take; they are sent again")
 enrich_failures = counter("task_failures_total", "Unexpected errors while enriching", ["task"])
 surfaces = counter("surfaces_total", "Surfaces fitted and published", ["product", "model"])
+surfaces_lost = counter("surfaces_not_stored_total", "Surfaces that history lacks: MongoDB refused them or was away")
+bars = counter("bars_total", "Minutes of a product or an expiry that were rolled up")
+bars_owed = gauge("bars_owed", "Minutes that are not rolled up yet, the running ones included")
 stage_seconds = histogram(
     "pipeline_stage_latency_seconds",
     "Time per stage of a batch; stage wait is from the snapshot's own time to the worker",

@@ -1,9 +1,11 @@
 """What beat asks for: the surface of every live product on its channel, and once a minute its place in history."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
+from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import Clock, utc
 from aro.adapters.live import LivePublisher, LiveReader, Publication
@@ -23,7 +25,9 @@ log = get_logger(__name__)
 HISTORY_SECONDS: Final = 300.0
 """Closes of past days do not change; they are read again this often because a day ends."""
 RETRY_SECONDS: Final = 15.0
-"""After MongoDB failed, surfaces are published without a rank this long before it is asked again."""
+"""After MongoDB failed, surfaces are published without a rank and unstored this long before it is asked again."""
+MAX_UNSTORED: Final = 600
+"""Surfaces that one process keeps for a MongoDB that is away: three minutes of the default feed, 3 MB."""
 
 _chain = msgspec.json.Decoder(EnrichedChain)
 _surface = msgspec.json.Decoder(SurfaceState)
@@ -35,16 +39,24 @@ class History(Protocol):
     def points(self, product: str, *, before_day: str, limit: int) -> list[IvHistoryPoint]: ...
 
 
-class SurfaceDesk:
-    """One per process; keeps nothing but the history that it read."""
+class Surfaces(Protocol):
+    def save(self, product: str, source_ts: int, source_seq: int, data: bytes) -> bool: ...
 
-    def __init__(self, reader: LiveReader, publisher: LivePublisher, history: History, clock: Clock) -> None:
+
+class SurfaceDesk:
+    """One per process; keeps the history that it read, and surfaces that MongoDB has not taken yet."""
+
+    def __init__(
+        self, reader: LiveReader, publisher: LivePublisher, history: History, surfaces: Surfaces, clock: Clock
+    ) -> None:
         self._reader = reader
         self._publisher = publisher
         self._history = history
+        self._surfaces = surfaces
         self._clock = clock
         self._closes: dict[tuple[str, str], tuple[float, list[float]]] = {}
-        self._history_paused_until = 0.0
+        self._unstored: deque[tuple[str, int, int, bytes]] = deque()
+        self._mongo_paused_until = 0.0
 
     def publish(self) -> None:
         """Fit and publish every product that has newer chains than its surface. Raises what Redis raises."""
@@ -84,8 +96,31 @@ class SurfaceDesk:
             now = self._clock.now_ms()
             state = surface_state(chains, last, self._past(name, day), computed_ts=now)
         if state is not None:
-            self._publisher.publish([Publication(surface_channel(name), now, encode_json(state))])
+            data = encode_json(state)
+            self._store(name, state.source_ts, now, data)
+            self._publisher.publish([Publication(surface_channel(name), now, data)])
             metrics.surfaces.labels(name, state.model).inc()
+
+    def _store(self, name: str, source_ts: int, source_seq: int, data: bytes) -> None:
+        """Store it now, or with a later one: the live surface does not wait for a MongoDB that is away."""
+        self._unstored.append((name, source_ts, source_seq, data))
+        if len(self._unstored) > MAX_UNSTORED:
+            self._unstored.popleft()
+            metrics.surfaces_lost.inc()
+        while self._unstored and self._clock.monotonic() >= self._mongo_paused_until:
+            try:
+                self._surfaces.save(*self._unstored[0])
+            except BulkWriteError as error:  # MongoDB is there and refuses this one
+                log.error("mongodb refused a surface", product=name, detail=str(error.details)[:500])
+                metrics.surfaces_lost.inc()
+            except MongoError as error:
+                self._pause(error)
+                return
+            self._unstored.popleft()
+
+    def _pause(self, error: MongoError) -> None:
+        self._mongo_paused_until = self._clock.monotonic() + RETRY_SECONDS
+        log.warning("mongodb is away; surfaces have no rank and wait to be stored", reason=type(error).__name__)
 
     def _products(self) -> dict[str, list[str]]:
         """Product → its live chain channels."""
@@ -104,13 +139,12 @@ class SurfaceDesk:
         """Daily closes before `day`; the ones known, or none, while MongoDB is away."""
         now = self._clock.monotonic()
         read_at, closes = self._closes.get((name, day), (None, []))
-        if (read_at is not None and now - read_at < HISTORY_SECONDS) or now < self._history_paused_until:
+        if (read_at is not None and now - read_at < HISTORY_SECONDS) or now < self._mongo_paused_until:
             return closes
         try:
             closes = [point.iv_30d for point in self._history.points(name, before_day=day, limit=DAYS)]
         except MongoError as error:
-            self._history_paused_until = now + RETRY_SECONDS
-            log.warning("no history for iv rank", reason=type(error).__name__)
+            self._pause(error)
             return closes
         self._closes = {key: value for key, value in self._closes.items() if key[0] != name}
         self._closes[name, day] = (now, closes)

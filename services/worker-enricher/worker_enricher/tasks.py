@@ -1,4 +1,4 @@
-"""The Celery app of this service and its tasks: shells over `BatchProcessor`, `SurfaceDesk` and `publish_status`."""
+"""The Celery app of this service and its tasks: shells over `BatchProcessor`, the two desks and `publish_status`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,28 +8,34 @@ from celery import Celery, signals
 from prometheus_client import multiprocess
 
 from aro.adapters import mongo, redis_client
+from aro.adapters.bar_marks import BarMarks
+from aro.adapters.bar_store import BarStore
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.ledger import Ledger
 from aro.adapters.live import LivePublisher, LiveReader
+from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
 from aro.contracts.names import (
     QUEUE_ENRICH,
     QUEUE_PERIODIC,
+    TASK_BARS,
     TASK_ENRICH,
     TASK_IV_HISTORY,
     TASK_STATUS,
     TASK_SURFACE,
 )
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS, create_celery
+from worker_enricher.bar_desk import BarDesk
 from worker_enricher.batch import BatchProcessor
+from worker_enricher.owed_bars import OwedBars
 from worker_enricher.settings import WorkerSettings
 from worker_enricher.status import publish_status
 from worker_enricher.surfaces import SurfaceDesk
 
-SCHEDULE: Final = {TASK_STATUS: 1.0, TASK_SURFACE: 2.0, TASK_IV_HISTORY: 60.0}
+SCHEDULE: Final = {TASK_STATUS: 1.0, TASK_SURFACE: 2.0, TASK_BARS: 3.0, TASK_IV_HISTORY: 60.0}
 """Seconds between sends. A surface of six products costs about 0.1 s of one child."""
 STORE_SECONDS: Final = 3.0
 STORE_SELECTION_SECONDS: Final = 0.5
@@ -46,7 +52,8 @@ class Hands:
     ledger: Ledger
     dead: DeadLetters
     publisher: LivePublisher
-    desk: SurfaceDesk
+    surfaces: SurfaceDesk
+    bars: BarDesk
 
 
 def open_hands(settings: WorkerSettings) -> Hands:
@@ -57,19 +64,13 @@ def open_hands(settings: WorkerSettings) -> Hands:
         timeout=STORE_SECONDS,
         selection_timeout=STORE_SELECTION_SECONDS,
     )
-    ledger, dead, publisher = Ledger(client), DeadLetters(client), LivePublisher(client)
-    processor = BatchProcessor(
-        ledger,
-        dead,
-        ChainStore(database),
-        TickStore(database),
-        publisher,
-        SystemClock(),
-        consumer=settings.consumer_name or "worker",
-    )
-    reader = LiveReader(client)
-    desk = SurfaceDesk(reader, publisher, IvHistoryStore(database), SystemClock())
-    return Hands(processor, reader, ledger, dead, publisher, desk)
+    ledger, dead, publisher, reader = Ledger(client), DeadLetters(client), LivePublisher(client), LiveReader(client)
+    chains, ticks, marks, clock = ChainStore(database), TickStore(database), BarMarks(client), SystemClock()
+    consumer = settings.consumer_name or "worker"
+    processor = BatchProcessor(ledger, dead, chains, ticks, publisher, OwedBars(marks, clock), clock, consumer=consumer)
+    surfaces = SurfaceDesk(reader, publisher, IvHistoryStore(database), SurfaceStore(database), clock)
+    bars = BarDesk(reader, publisher, chains, ticks, BarStore(database), marks, clock)
+    return Hands(processor, reader, ledger, dead, publisher, surfaces, bars)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -94,14 +95,18 @@ def create_app(settings: WorkerSettings) -> Celery:
         )
 
     def surface() -> None:
-        hands[0].desk.publish()
+        hands[0].surfaces.publish()
 
     def iv_history() -> None:
-        hands[0].desk.record()
+        hands[0].surfaces.record()
+
+    def bars() -> None:
+        hands[0].bars.run()
 
     app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
-    for periodic, name in ((status, TASK_STATUS), (surface, TASK_SURFACE), (iv_history, TASK_IV_HISTORY)):
-        app.task(periodic, name=name, queue=QUEUE_PERIODIC)
+    periodic = {TASK_STATUS: status, TASK_SURFACE: surface, TASK_BARS: bars, TASK_IV_HISTORY: iv_history}
+    for name, task in periodic.items():
+        app.task(task, name=name, queue=QUEUE_PERIODIC)
     signals.worker_process_init.connect(open_after_fork, weak=False)
     signals.worker_process_shutdown.connect(_forget_metrics, weak=False)
     return app

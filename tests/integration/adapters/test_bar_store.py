@@ -54,8 +54,9 @@ def test_days_of_bars_come_in_order_from_many_windows(store: BarStore) -> None:
     store.save([minute(n, forward=Ohlc(n, n, n, n, 1)) for n in range(0, 3_000, 7)])
     rows = store.bars("NIFTY", EXPIRY, "forward", TS, TS + 3_000 * MINUTE)
     assert [row[1] for row in rows] == [float(n) for n in range(0, 3_000, 7)]
-    assert store.last_minute("NIFTY", EXPIRY, TS + 9_000 * MINUTE) == TS + 2_996 * MINUTE
-    assert store.last_minute("NIFTY", EXPIRY, TS - 1) is None
+    assert store.missing("NIFTY", EXPIRY, [TS + n * MINUTE for n in (15, 14, 7, 1)]) == [TS + 15 * MINUTE, TS + MINUTE]
+    assert store.missing("NIFTY", PRODUCT_LEVEL, [TS]) == [TS]
+    assert store.missing("NIFTY", EXPIRY, []) == []
 
 
 def test_retention_deletes_what_is_older(store: BarStore, database: Database[Document]) -> None:

@@ -11,6 +11,8 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from aro.adapters import mongo
+from aro.adapters.bar_marks import BarMarks, Minute
+from aro.adapters.bar_store import PRODUCT_LEVEL
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import ManualClock
 from aro.adapters.dead_letters import DeadLetters
@@ -23,7 +25,9 @@ from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_TICKS, STREAM_CHAI
 from aro.testing import factories
 from aro.testing.servers import MongoServer
 from worker_enricher import batch as batch_module
+from worker_enricher.bars import minute_of
 from worker_enricher.batch import STORE_PAUSE_SECONDS, BatchProcessor
+from worker_enricher.owed_bars import OwedBars, due_ms
 
 TS = factories.SNAPSHOT_TS
 CHAIN = "chain:NIFTY:2026-11-23"
@@ -37,11 +41,13 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.ledger, self.dead, self.reader = Ledger(self.client), DeadLetters(self.client), LiveReader(self.client)
+        self.marks = BarMarks(self.client)
         self.ledger.ensure_groups()
 
     def processor(self) -> BatchProcessor:
-        stores = ChainStore(self.database), TickStore(self.database)
-        return BatchProcessor(self.ledger, self.dead, *stores, LivePublisher(self.client), self.clock, consumer="test")
+        chains, ticks = ChainStore(self.database), TickStore(self.database)
+        publisher, owed = LivePublisher(self.client), OwedBars(self.marks, self.clock)
+        return BatchProcessor(self.ledger, self.dead, chains, ticks, publisher, owed, self.clock, consumer="test")
 
     def deliver(self, *messages: bytes, stream: str = STREAM_CHAINS) -> dict[str, list[str]]:
         self.ledger.append([(stream, message) for message in messages])
@@ -70,6 +76,10 @@ def test_a_batch_is_stored_published_and_acknowledged(bench: Bench) -> None:
     assert state is not None
     assert (state.seq, state.source_seq) == (2, TS + 1)
     assert bench.ledger.pending(STREAM_CHAINS) == bench.ledger.pending(STREAM_TICKS) == 0
+    minute = minute_of(TS)
+    marks = bench.marks.due(due_ms(minute, bench.clock.now_ms()), limit=9)
+    expected = {Minute("NIFTY", "2026-11-23", minute), Minute("NIFTY", PRODUCT_LEVEL, minute)}
+    assert {mark.minute for mark in marks} == expected, "bars are owed"
 
 
 def test_repeating_a_batch_changes_nothing(bench: Bench) -> None:
@@ -143,6 +153,7 @@ def test_without_mongodb_the_stream_goes_on_and_the_ledger_remembers(
     assert state.source_seq == TS
     assert bench.ledger.pending(STREAM_CHAINS) == 1
     [claim] = bench.ledger.reclaim(STREAM_CHAINS, "test", min_idle_ms=0, count=9)
+    assert bench.marks.count() == 0, "no bars are owed of what is not stored"
     assert claim.deliveries == 2, "a failure of MongoDB must not count as a delivery"
     own_mongo.start()
     bench.clock.advance(STORE_PAUSE_SECONDS + 1)
@@ -152,4 +163,5 @@ def test_without_mongodb_the_stream_goes_on_and_the_ledger_remembers(
     after = bench.reader.state(CHAIN)
     assert after is not None
     assert after.seq == state.seq
+    assert bench.marks.count() == 1
     database.client.close()

@@ -13,6 +13,7 @@ from aro.adapters.clock import ManualClock, iso
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.live import LivePublisher, LiveReader, Publication
 from aro.adapters.mongo import Document, MongoError
+from aro.adapters.surface_store import SurfaceStore
 from aro.contracts.analytics import IvHistoryPoint, SurfaceState
 from aro.contracts.codec import encode_json
 from aro.contracts.names import COLLECTION_IV_HISTORY, chain_channel, surface_channel
@@ -50,7 +51,8 @@ def market(redis_client: redis.Redis) -> Market:
 
 
 def desk(client: redis.Redis, database: Database[Document], clock: ManualClock) -> SurfaceDesk:
-    return SurfaceDesk(LiveReader(client), LivePublisher(client), IvHistoryStore(database), clock)
+    stores = IvHistoryStore(database), SurfaceStore(database)
+    return SurfaceDesk(LiveReader(client), LivePublisher(client), *stores, clock)
 
 
 def state(client: redis.Redis, product: str = "NIFTY") -> tuple[SurfaceState, int]:
@@ -85,6 +87,24 @@ def test_every_product_gets_a_surface_and_a_new_one_when_its_chains_change(
     work.publish()
     surface, seq = state(redis_client)
     assert (surface.source_ts, seq) == (NOW + 2_000, 2)
+
+
+def test_every_surface_is_kept_as_it_was_published(
+    redis_client: redis.Redis, database: Database[Document], market: Market
+) -> None:
+    clock, store = ManualClock(NOW + 50), SurfaceStore(database)
+    work = desk(redis_client, database, clock)
+    published: dict[int, bytes] = {}
+    for n in range(3):
+        work.publish()
+        found = LiveReader(redis_client).state(surface_channel("NIFTY"))
+        assert found is not None
+        published[NOW + 2_000 * n] = found.data
+        market.tick(NOW + 2_000 * (n + 1))
+        clock.advance(2)
+    for source_ts, data in published.items():
+        assert store.at("NIFTY", source_ts) == store.at("NIFTY", source_ts + 1_999) == data
+    assert store.at("NIFTY", NOW - 1) is None
 
 
 def test_rank_comes_from_stored_days_and_today_is_stored(
@@ -158,6 +178,7 @@ def test_without_mongodb_surfaces_go_on_without_rank_and_get_it_back(
     work.publish()
     surface, _ = state(redis_client)
     assert (surface.iv_rank, surface.iv_n_obs, surface.source_time) == (None, 0, iso(NOW))
+    first = LiveReader(redis_client).state(surface_channel("NIFTY"))
     with pytest.raises(MongoError):
         work.record()
     own_mongo.start()
@@ -165,6 +186,8 @@ def test_without_mongodb_surfaces_go_on_without_rank_and_get_it_back(
     clock.advance(RETRY_SECONDS + 1)
     work.publish()
     assert state(redis_client)[0].iv_n_obs == 28
+    assert first is not None
+    assert SurfaceStore(database).at("NIFTY", NOW) == first.data, "what MongoDB missed is stored when it is back"
     own_mongo.kill()
     market.tick(NOW + 4_000)
     clock.advance(HISTORY_SECONDS + 1)

@@ -43,11 +43,14 @@ class BarMarks:
         self._redis = client
         self._remove = client.register_script(_REMOVE_UNLESS_MARKED_AGAIN)
 
-    def mark(self, due: Iterable[Mark]) -> None:
-        """Call it after what it is about was stored: a mark that is due is followed at any moment."""
+    def mark(self, due: Iterable[Mark], *, only_new: bool = False) -> None:
+        """Call it after what it is about was stored: a mark that is due is followed at any moment.
+
+        A minute that is marked already is due anew, unless `only_new`.
+        """
         scores = {bar_id(item.minute.product, item.minute.expiry, item.minute.minute_ts): item.due_ms for item in due}
         if scores:
-            self._redis.zadd(KEY_BARS_DUE, scores)
+            self._redis.zadd(KEY_BARS_DUE, scores, nx=only_new)
 
     def due(self, now_ms: int, *, limit: int) -> list[Mark]:
         """What may be rolled up at `now_ms`, longest due first."""

@@ -89,11 +89,11 @@ class BarStore:
             ]
         return rows
 
-    def last_minute(self, product: str, expiry: str, start_ms: int, end_ms: int) -> int | None:
-        """The newest minute with bars that began in [start, end]. Reads all of them on the embedded server."""
-        found = self._bars.find(_span(product, expiry, start_ms, end_ms + 1), {"_id": 0, "source_at": 1})
-        newest = next(found.sort("source_at", DESCENDING).limit(1), None)
-        return None if newest is None else epoch_ms(newest["source_at"])
+    def missing(self, product: str, expiry: str, minutes: Sequence[int]) -> list[int]:
+        """Those of `minutes` that have no bars."""
+        wanted = {bar_id(product, expiry, minute): minute for minute in minutes}
+        stored = {document["_id"] for document in self._bars.find({"_id": {"$in": [*wanted]}}, {"_id": 1})}
+        return [minute for name, minute in wanted.items() if name not in stored]
 
 
 def _span(product: str, expiry: str, start_ms: int, stop_ms: int) -> Document:

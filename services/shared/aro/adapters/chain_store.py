@@ -233,6 +233,11 @@ class ChainStore:
             cursor=cursor,
         )
 
+    def minutes(self, product: str, expiry: str, as_of_ms: int) -> Iterator[int]:
+        """Starts of minutes that chains were stored of, from `as_of_ms` back, newest first; ten days at most."""
+        for start, _ in self._presence.minutes(_series(product, expiry), as_of_ms):
+            yield start
+
     def _newest(
         self,
         collection: Collection[Document],

@@ -1,0 +1,211 @@
+"""What beat asks for every few seconds: the last minutes of every price on its channel, and bars that are owed."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, takewhile
+from typing import Final
+
+import msgspec
+
+from aro.adapters.bar_marks import BarMarks, Mark, Minute
+from aro.adapters.bar_store import MINUTE_MS, PRODUCT_LEVEL, BarRow, BarStore, MinuteBars
+from aro.adapters.chain_store import ChainStore
+from aro.adapters.clock import Clock
+from aro.adapters.live import LivePublisher, LiveReader, Publication
+from aro.adapters.mongo import MongoError
+from aro.adapters.tick_store import TickStore
+from aro.contracts.analytics import NUMERIC_METRICS, BarsState
+from aro.contracts.codec import encode_json
+from aro.contracts.names import bars_channel, parse_channel, ticks_channel
+from aro.runtime.logs import get_logger
+from worker_enricher import metrics
+from worker_enricher.bars import SPOT, bars_state, minute_bars, minute_of, runs
+from worker_enricher.owed_bars import due_ms
+
+log = get_logger(__name__)
+
+LIVE_MINUTES: Final = 10
+"""Minutes on the channel before the one that grows."""
+RETRY_SECONDS: Final = 15.0
+"""After MongoDB failed it is left alone this long; what is owed stays owed."""
+BUDGET_SECONDS: Final = 1.0
+"""One child is busy for no longer, however much was back-filled; the rest comes with the next task."""
+MAX_DUE: Final = 2_000
+RUN_MINUTES: Final = 30
+"""Consecutive minutes that are read at once."""
+SAVE_AT_ONCE: Final = 100
+CATCH_UP_SECONDS: Final = 600.0
+CATCH_UP_MS: Final = 24 * 3_600_000
+"""So far back."""
+LEFT_ALONE_MS: Final = 3 * MINUTE_MS
+"""What is younger has not had its turn yet."""
+PAGE: Final = 5_000
+
+Key = tuple[str, str]
+"""(product, expiry)"""
+
+
+class _Stamp(msgspec.Struct):
+    source_ts: int
+
+
+_stamp = msgspec.json.Decoder(_Stamp)
+
+
+class BarDesk:
+    """One per process."""
+
+    def __init__(
+        self,
+        reader: LiveReader,
+        publisher: LivePublisher,
+        chains: ChainStore,
+        ticks: TickStore,
+        store: BarStore,
+        marks: BarMarks,
+        clock: Clock,
+    ) -> None:
+        self._reader = reader
+        self._publisher = publisher
+        self._chains = chains
+        self._ticks = ticks
+        self._store = store
+        self._marks = marks
+        self._clock = clock
+        self._catch_up_at = 0.0
+        self._paused_until = 0.0
+
+    def run(self) -> None:
+        """Raises what Redis raises. A MongoDB that is away costs nothing but the time until it is back."""
+        if self._clock.monotonic() < self._paused_until:
+            return
+        with self._marks.turn() as ours:
+            if not ours:
+                return
+            try:
+                with metrics.stage_seconds.labels("bars").time():
+                    self._publish()
+                    self._catch_up()
+                    self._roll_up()
+            except MongoError as error:
+                self._paused_until = self._clock.monotonic() + RETRY_SECONDS
+                log.warning("mongodb is away; bars wait", reason=type(error).__name__)
+
+    # --- the channel -----------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        names = [parse_channel(text) for text in sorted(self._reader.channels())]
+        states = [self._state(item.product) for item in names if item.kind == "ticks" and item.product is not None]
+        self._publisher.publish(
+            [
+                Publication(bars_channel(state.product), state.computed_ts, encode_json(state))
+                for state in states
+                if state is not None
+            ]
+        )
+
+    def _state(self, name: str) -> BarsState | None:
+        """None if there is nothing new to show."""
+        ticks, shown = (self._reader.state(channel) for channel in (ticks_channel(name), bars_channel(name)))
+        if ticks is None:
+            return None
+        newest_ts = _stamp.decode(ticks.data).source_ts
+        if shown is not None and newest_ts <= _stamp.decode(shown.data).source_ts:
+            return None
+        newest = minute_of(newest_ts)
+        first = newest - LIVE_MINUTES * MINUTE_MS
+        closed = self._store.bars(name, PRODUCT_LEVEL, SPOT, first, newest - MINUTE_MS)
+        # Everything after the last stored bar is made of ticks: the minute that grows, and the one not rolled up yet.
+        since = closed[-1][0] + MINUTE_MS if closed else first
+        stamps, prices = self._prices(name, since, newest_ts)
+        if not stamps:
+            return None
+        growing: list[BarRow] = [
+            (minute, *found[SPOT]) for minute, found in sorted(minute_bars(stamps, {SPOT: prices}).items())
+        ]
+        rows = [*closed, *growing]
+        return bars_state(name, rows, source_ts=stamps[-1], computed_ts=self._clock.now_ms())
+
+    def _prices(self, name: str, start_ms: int, end_ms: int) -> tuple[list[int], list[float]]:
+        stamps: list[int] = []
+        prices: list[float] = []
+        cursor: str | None = None
+        while True:
+            page = self._ticks.ticks(name, start_ms=start_ms, end_ms=end_ms, limit=PAGE, cursor=cursor)
+            stamps += [tick.source_ts for tick in page.items]
+            prices += [tick.price for tick in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                return stamps, prices
+
+    # --- what is owed ----------------------------------------------------------------------
+
+    def _roll_up(self) -> None:
+        until = self._clock.monotonic() + BUDGET_SECONDS
+        due = self._marks.due(self._clock.now_ms(), limit=MAX_DUE)
+        done: list[Mark] = []
+        minutes: list[MinuteBars] = []
+        for stretch in _stretches(due):
+            minutes += self._bars(stretch)
+            done += stretch
+            is_late = self._clock.monotonic() > until
+            if is_late or len(minutes) >= SAVE_AT_ONCE:
+                self._settle(minutes, done)
+                done, minutes = [], []
+            if is_late:
+                break
+        self._settle(minutes, done)
+        metrics.bars_owed.set(self._marks.count())
+
+    def _settle(self, minutes: Sequence[MinuteBars], done: Sequence[Mark]) -> None:
+        self._store.save(minutes)
+        self._marks.done(done)
+        metrics.bars.inc(len(minutes))
+
+    def _bars(self, stretch: Sequence[Mark]) -> list[MinuteBars]:
+        product, expiry = stretch[0].minute.product, stretch[0].minute.expiry
+        start_ms, end_ms = stretch[0].minute.minute_ts, stretch[-1].minute.minute_ts + MINUTE_MS - 1
+        if expiry == PRODUCT_LEVEL:
+            stamps, prices = self._prices(product, start_ms, end_ms)
+            found = minute_bars(stamps, {SPOT: prices})
+        else:
+            series = list(self._chains.metric_series(product, expiry, NUMERIC_METRICS, start_ms, end_ms))
+            columns = list(zip(*series, strict=True)) or [()] * (len(NUMERIC_METRICS) + 1)
+            found = minute_bars(columns[0], dict(zip(NUMERIC_METRICS, columns[1:], strict=True)))
+        return [MinuteBars(product, expiry, minute, bars) for minute, bars in sorted(found.items())]
+
+    def _catch_up(self) -> None:
+        """Now and then: owe what Redis forgot, and what was stored before there were bars."""
+        if self._clock.monotonic() < self._catch_up_at:
+            return
+        now = self._clock.now_ms()
+        for product in sorted(self._chains.products()):
+            of_product: set[int] = set()
+            for pointer in self._chains.expiries(product):
+                minutes = self._chains.minutes(product, pointer["expiry"], now - LEFT_ALONE_MS)
+                recent = list(takewhile(lambda minute: minute > now - CATCH_UP_MS, minutes))
+                self._owe_missing(product, pointer["expiry"], recent)
+                of_product.update(recent)
+            self._owe_missing(product, PRODUCT_LEVEL, sorted(of_product, reverse=True))
+        self._catch_up_at = self._clock.monotonic() + CATCH_UP_SECONDS
+
+    def _owe_missing(self, product: str, expiry: str, minutes: Sequence[int]) -> None:
+        """`minutes` are the newest first; where some have their bars, all before them do."""
+        now = self._clock.now_ms()
+        for start in range(0, len(minutes), RUN_MINUTES):
+            missing = self._store.missing(product, expiry, minutes[start : start + RUN_MINUTES])
+            owed = (Mark(Minute(product, expiry, minute), due_ms(minute, now)) for minute in missing)
+            self._marks.mark(owed, only_new=True)
+            if not missing:
+                return
+
+
+def _stretches(marks: Sequence[Mark]) -> Iterator[list[Mark]]:
+    """Marks of one product and expiry, of up to `RUN_MINUTES` consecutive minutes each."""
+
+    def key(mark: Mark) -> Key:
+        return mark.minute.product, mark.minute.expiry
+
+    for _, group in groupby(sorted(marks, key=key), key):
+        by_minute = {mark.minute.minute_ts: mark for mark in group}
+        for first, last in runs(by_minute, longest=RUN_MINUTES):
+            yield [by_minute[minute] for minute in range(first, last + 1, MINUTE_MS)]

@@ -1,0 +1,70 @@
+"""Pure: series of one minute or many in, what they did in each minute out. No server, no clock, no state."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from aro.adapters.bar_store import MINUTE_MS, BarRow, Ohlc
+from aro.adapters.clock import iso
+from aro.contracts.analytics import Bar, BarsState
+from aro.contracts.products import product
+from aro.quant.bars import bars
+
+SPOT: Final = "spot"
+
+
+def minute_of(source_ts: int) -> int:
+    """The start of the minute of an instant, both UTC epoch milliseconds."""
+    return source_ts // MINUTE_MS * MINUTE_MS
+
+
+def minute_bars(source_ts: Sequence[int], columns: Mapping[str, Sequence[float | None]]) -> dict[int, dict[str, Ohlc]]:
+    """Minute → metric → its bar, of columns in the order of time with an entry per `source_ts`.
+
+    None is "not computable" and makes no bar.
+    """
+    found: dict[int, dict[str, Ohlc]] = {}
+    at, order = np.array(source_ts, dtype=np.int64), np.arange(len(source_ts))
+    for name, column in columns.items():
+        values = np.array(column, dtype=np.float64)
+        known = np.isfinite(values)
+        result = bars(at, order, values, interval_ms=MINUTE_MS)
+        counts = np.unique(at[known] // MINUTE_MS, return_counts=True)[1]
+        numbers = zip(*(part.tolist() for part in (*result[:5], counts)), strict=True)
+        for start, opened, high, low, closed, count in numbers:
+            found.setdefault(start, {})[name] = Ohlc(opened, high, low, closed, count)
+    return found
+
+
+def runs(minutes: Iterable[int], *, longest: int) -> Iterator[tuple[int, int]]:
+    """(first, last) of stretches of up to `longest` consecutive minutes, rising."""
+    first = last = None
+    for minute in sorted(minutes):
+        if first is not None and last is not None:
+            if minute == last + MINUTE_MS and minute - first < longest * MINUTE_MS:
+                last = minute
+                continue
+            yield first, last
+        first = last = minute
+    if first is not None and last is not None:
+        yield first, last
+
+
+def bars_state(name: str, rows: Sequence[BarRow], *, source_ts: int, computed_ts: int) -> BarsState:
+    """The state of channel ``bars:{name}:1m``; `source_ts` is that of the newest tick in `rows`."""
+    return BarsState(
+        product=name,
+        exchange=product(name).exchange,
+        interval="1m",
+        metric=SPOT,
+        bars=[_bar(row) for row in rows],
+        source_ts=source_ts,
+        source_time=iso(source_ts),
+        computed_ts=computed_ts,
+    )
+
+
+def _bar(row: BarRow) -> Bar:
+    start, opened, high, low, closed, count = row
+    return Bar(start_ts=start, start_time=iso(start), open=opened, high=high, low=low, close=closed, count=count)

@@ -79,6 +79,16 @@ class Forbidden(AroError):
     code, status, title = "forbidden", 403, "Forbidden"
 
 
+class AccountUnverified(Forbidden):
+    """The password is right, but nobody has confirmed yet whose e-mail it is."""
+
+    code, title = "account_unverified", "Account not verified"
+
+
+class AccountDisabled(Forbidden):
+    code, title = "account_disabled", "Account disabled"
+
+
 class RateLimited(AroError):
     """`retry_after` seconds goes out as the ``Retry-After`` header."""
 
@@ -93,6 +103,10 @@ class ServiceUnavailable(AroError):
     """A server that this answer needs is away; nothing was made up instead."""
 
     code, status, title = "service_unavailable", 503, "Service unavailable"
+
+
+class BadGateway(AroError):
+    code, status, title = "bad_gateway", 502, "Bad gateway"
 
 
 class UpstreamTimeout(AroError):

@@ -1,8 +1,13 @@
 """Serving a WSGI app with gunicorn inside this very process: same pid, no shell, no configuration files."""
 
+import errno
 import logging
 import secrets
+import selectors
+import socket
+import struct
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +18,7 @@ from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http import errors  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
 
 from aro.runtime.web import PROBLEM_JSON, http_code
 
@@ -23,6 +28,10 @@ IDLE_SECONDS: Final = 75
 """Longer than clients and proxies keep idle connections, so that it is they who close them."""
 REQUEST_LINE_BYTES: Final = 8_190
 """The most that gunicorn takes; the frame's own limit is below it."""
+RECEIVE_SECONDS: Final = 10
+"""How long a client may pause while it sends a request."""
+SEND_SECONDS: Final = 30
+"""How long a client may pause while it takes an answer."""
 _MEMORY_DIRECTORY: Final = Path("/dev/shm")  # noqa: S108 - gunicorn's heartbeat file must not touch a slow disk
 
 
@@ -40,7 +49,27 @@ log = logging.getLogger(__name__)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Answers what is no HTTP request with a problem; gunicorn's own page would quote its exception."""
+    """gthread, with a thread for whoever sends or takes something, and none for whoever only connects.
+
+    What is no HTTP request is answered with a problem; gunicorn's own page would quote its exception.
+    """
+
+    def accept(self, listener: socket.socket) -> None:
+        """Let a new connection wait for its first bytes in the poller. gthread waits in a thread, five seconds long."""
+        try:
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):
+                raise
+            return
+        # These hold for the blocking calls of threads; the server below knows no such limits.
+        for option, seconds in ((socket.SO_RCVTIMEO, RECEIVE_SECONDS), (socket.SO_SNDTIMEO, SEND_SECONDS)):
+            client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+        self.nr_conns += 1
+        conn = TConn(self.cfg, client, address, listener.getsockname())
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
         status = next((found for kind, found in _REFUSALS if isinstance(exc, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -84,8 +113,9 @@ class _PlainLogger(Logger):  # type: ignore[misc]
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, create: Callable[[], Flask], *, host: str, port: int) -> None:
+    def __init__(self, create: Callable[[], Flask], *, host: str, port: int, threads: int) -> None:
         self._create = create
+        self._threads = threads
         self._bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         super().__init__()
 
@@ -95,7 +125,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "worker_class": Worker,
             "limit_request_line": REQUEST_LINE_BYTES,
             "workers": 1,
-            "threads": THREADS,
+            "threads": self._threads,
             "graceful_timeout": GRACEFUL_SECONDS,
             "keepalive": IDLE_SECONDS,
             "logger_class": _PlainLogger,
@@ -110,6 +140,6 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return self._create()
 
 
-def serve(create: Callable[[], Flask], *, host: str, port: int) -> None:
+def serve(create: Callable[[], Flask], *, host: str, port: int, threads: int = THREADS) -> None:
     """Run until SIGTERM, then finish what was begun. `create` is called after the fork, in the worker."""
-    _Server(create, host=host, port=port).run()
+    _Server(create, host=host, port=port, threads=threads).run()

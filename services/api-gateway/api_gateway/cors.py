@@ -1,0 +1,62 @@
+"""Which web pages may call: an allow-list of origins, exact ones. No cookies are involved, so no credentials are."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+ALLOWED_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
+ALLOWED_HEADERS: Final = (
+    "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-ID"
+)
+EXPOSED_HEADERS: Final = (
+    "As-Of, ETag, Link, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-ID"
+)
+MAX_AGE_SECONDS: Final = 600
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+
+Headers = list[tuple[str, str]]
+
+
+class Cors:
+    def __init__(self, origins: Iterable[str]) -> None:
+        """Raises ValueError for what `parse_origin` refuses."""
+        self._origins = frozenset(parse_origin(origin) for origin in origins)
+
+    def is_preflight(self, environ: dict[str, Any]) -> bool:
+        return (
+            bool(self._origins)
+            and environ["REQUEST_METHOD"] == "OPTIONS"
+            and "HTTP_ORIGIN" in environ
+            and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+        )
+
+    def preflight(self, origin: str) -> Headers:
+        """Headers of the answer to a preflight: without permission, a browser does not send the request."""
+        headers: Headers = [("Vary", "Origin"), ("Cache-Control", "no-store")]
+        if origin in self._origins:
+            headers += [
+                ("Access-Control-Allow-Origin", origin),
+                ("Access-Control-Allow-Methods", ALLOWED_METHODS),
+                ("Access-Control-Allow-Headers", ALLOWED_HEADERS),
+                ("Access-Control-Max-Age", str(MAX_AGE_SECONDS)),
+            ]
+        return headers
+
+    def headers(self, origin: str) -> Headers:
+        """To add to any other answer."""
+        if not self._origins:
+            return []
+        if origin not in self._origins:
+            return [("Vary", "Origin")]
+        return [
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
+        ]
+
+
+def parse_origin(text: str) -> str:
+    """`text` as browsers send it; raises ValueError for anything else: a path, a wildcard, or upper case."""
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError(f"{text!r} is no origin like https://example.com")
+    return text

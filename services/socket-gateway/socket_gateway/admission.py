@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from aro.adapters.clock import Clock
+from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import Principal, TokenVerifier
 from aro.contracts.problems import Forbidden, NotAuthenticated, TokenExpired, TokenMissing
 from socket_gateway.clients import Client
@@ -15,16 +16,19 @@ GRACE_SECONDS: Final = 25
 
 
 class Admission:
-    def __init__(self, verifier: TokenVerifier, deadlines: Deadlines, clock: Clock) -> None:
+    def __init__(self, verifier: TokenVerifier, revocations: Revocations, deadlines: Deadlines, clock: Clock) -> None:
         self._verifier = verifier
+        self._revocations = revocations
         self._deadlines = deadlines
         self._clock = clock
 
     def verify(self, token: str) -> Principal:
-        """Raises as `TokenVerifier.verify`. May fetch keys, so other greenlets may run meanwhile."""
+        """Raises as `TokenVerifier.verify`, or `TokenRevoked`. May fetch keys, so other greenlets may run meanwhile."""
         principal = self._verifier.verify(token)
         if (principal.expires_at + GRACE_SECONDS) * 1000 <= self._clock.now_ms():
             raise TokenExpired("the access token has expired")
+        # Last, and without a yield before the socket is admitted: a session that ends later finds its socket.
+        self._revocations.refuse(principal)
         return principal
 
     def watch(self, client: Client, principal: Principal) -> None:

@@ -75,6 +75,10 @@ class Clients:
     def of_sid(self, sid: str) -> Client | None:
         return self._by_sid.get(sid)
 
+    def of_session(self, session: str) -> list[Client]:
+        """Admitted clients whose present token belongs to this session."""
+        return [client for client in self._by_sid.values() if client.principal and client.principal.session == session]
+
     def admit(self, client: Client, sid: str, principal: Principal) -> None:
         """Raises `TooManySockets` if this account has as many as it may."""
         if self._per_user[principal.subject] >= self._max_per_user:

@@ -61,6 +61,11 @@ class Door:
             self._server.disconnect(sid, namespace=NAMESPACE)
         self._end(client.engine_id, abort=False)
 
+    def revoke(self, session: str) -> None:
+        """Hang up on every client of a session that has ended."""
+        for client in self._clients.of_session(session):
+            self.hang_up(client, "token_revoked", problem=("token_revoked", "the session has ended"), final=True)
+
     def sweep(self) -> None:
         """Hang up on connections that were not admitted in time."""
         latest = self._clock.monotonic() - self._admission_seconds

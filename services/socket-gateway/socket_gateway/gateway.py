@@ -11,6 +11,7 @@ from flask_socketio import SocketIO
 from aro.adapters import redis_client
 from aro.adapters.clock import Clock
 from aro.adapters.live import LiveReader
+from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
@@ -64,12 +65,16 @@ class Gateway:
         )
         sequencer = self._relay.sequencer
 
+        self._revocations = Revocations(
+            redis_client.connect(settings.redis_url, timeout=TIMEOUT_SECONDS),
+            on_revoked=lambda session: self._door.revoke(session),
+        )
         keys = JwksKeys(settings.jwks_url, clock=clock)
         verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
         self.socketio.on_namespace(
             MarketNamespace(
                 self._clients,
-                Admission(verifier, deadlines, clock),
+                Admission(verifier, self._revocations, deadlines, clock),
                 self._fanout,
                 sequencer,
                 Catalog(sequencer, lambda: self._relay.is_current),
@@ -102,6 +107,7 @@ class Gateway:
 
     def start(self) -> None:
         """Follow Redis and keep time, in greenlets."""
+        self.socketio.start_background_task(self._revocations.run)
         self.socketio.start_background_task(self._relay.run)
         self.socketio.start_background_task(self._pulse.run)
 

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aro.adapters import redis_client
 from aro.adapters.clock import ManualClock
+from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import Principal
 from aro.contracts.problems import Forbidden, NotAuthenticated, TokenMissing
 from socket_gateway.admission import GRACE_SECONDS, WARN_SECONDS, Admission, token_of
@@ -80,9 +82,14 @@ class Verifier:
         return principal(subject, int(expires_at)) if expires_at else principal(subject)
 
 
+def nothing_ended() -> Revocations:
+    """It connects to nothing unless it is started."""
+    return Revocations(redis_client.connect("redis://127.0.0.1:1"))
+
+
 def test_admission_sets_a_warning_and_an_end() -> None:
     deadlines, clock = Deadlines(), ManualClock(NOW_MS)
-    admission = Admission(Verifier(), deadlines, clock)  # type: ignore[arg-type]
+    admission = Admission(Verifier(), nothing_ended(), deadlines, clock)  # type: ignore[arg-type]
     holder = client()
     holder.principal = admission.verify("a")
     admission.watch(holder, holder.principal)
@@ -95,7 +102,7 @@ def test_admission_sets_a_warning_and_an_end() -> None:
 
 
 def test_a_token_past_its_grace_is_not_admitted() -> None:
-    admission = Admission(Verifier(), Deadlines(), ManualClock(NOW_MS))  # type: ignore[arg-type]
+    admission = Admission(Verifier(), nothing_ended(), Deadlines(), ManualClock(NOW_MS))  # type: ignore[arg-type]
     assert admission.verify(f"a@{NOW_MS // 1000 - GRACE_SECONDS + 1}")
     with pytest.raises(NotAuthenticated) as caught:
         admission.verify(f"a@{NOW_MS // 1000 - GRACE_SECONDS}")

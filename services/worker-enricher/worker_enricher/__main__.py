@@ -32,13 +32,16 @@ def main() -> int:
 
 def _run(role: str) -> int:
     settings = load(WorkerSettings, os.environ)
-    configure_logs(f"worker-enricher-{role}", level=settings.log_level)
-    if role == "work":
-        # Children count in files that the parent serves; the variable must be set before the first metric exists.
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="aro-metrics-"))
-    from worker_enricher import roles
+    with tempfile.TemporaryDirectory(prefix=f"aro-{role}-") as folder:
+        # Celery's pool makes temporary folders too, and forgets them.
+        tempfile.tempdir = folder
+        if role == "work":
+            # Children count in files that the parent serves; the variable must be set before the first metric exists.
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+        configure_logs(f"worker-enricher-{role}", level=settings.log_level)
+        from worker_enricher import roles
 
-    {"consume": roles.consume, "work": roles.work, "beat": roles.beat}[role](settings)
+        {"consume": roles.consume, "work": roles.work, "beat": roles.beat}[role](settings)
     return 0
 
 

@@ -58,6 +58,13 @@ def test_beat_has_surfaces_fitted(platform: Platform) -> None:
     eventually(lambda: reader.state("surface:BANKNIFTY"), "beat, queue and worker to publish a surface", seconds=15)
 
 
+def test_beat_has_bars_shown(platform: Platform) -> None:
+    client = platform.redis.client()
+    Ledger(client).append([(STREAM_TICKS, encode_message(factories.tick(product="FINNIFTY")))])
+    reader = LiveReader(client)
+    eventually(lambda: reader.state("bars:FINNIFTY:1m"), "beat, queue and worker to publish bars", seconds=15)
+
+
 def test_status_is_published_and_calls_old_news_stale(platform: Platform) -> None:
     client = platform.redis.client()
     Ledger(client).append([(STREAM_TICKS, encode_message(factories.tick(product="SENSEX")))])
@@ -119,5 +126,6 @@ def test_sigterm_ends_each_role_cleanly(tmp_path: Path) -> None:
         for role in ROLES:
             running.unguard(role)
             assert running.processes[role].stop() == 0, running.processes[role].output()[-2000:]
+        assert list(running.temporary.iterdir()) == [], "temporary files are gone"
     finally:
         running.stop()

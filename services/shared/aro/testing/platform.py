@@ -37,6 +37,9 @@ class Platform:
         self.ports = {name: free_port() for name in SERVICES}
         self._feed_arguments = list(feed_arguments)
         self._environ = dict(environ)
+        self.temporary = directory / "tmp"
+        """Where processes put what they need for a while; killed ones leave it there."""
+        self.temporary.mkdir()
         self.processes: dict[str, Process] = {"redis": self.redis, "mongo": self.mongo}
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -106,6 +109,7 @@ class Platform:
             "ARO_JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
             "ARO_AUTH_KEY_DIR": str(self.directory / "keys"),
             "ARO_LOG_LEVEL": "INFO",
+            "TMPDIR": str(self.temporary),
             port: str(self.ports[name]),
             **self._environ,
         }

@@ -31,7 +31,7 @@ class CannotStart(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Started:
-    """A healthy platform. `was_running` says that there was nothing to start."""
+    """A healthy platform. `was_running`: there was nothing to start. `before`: the feed of the start before this one."""
 
     home: Home
     settings: LocalSettings
@@ -39,6 +39,7 @@ class Started:
     programs: list[Program]
     token: str
     was_running: bool
+    before: FeedOptions
 
 
 class Progress:
@@ -74,7 +75,8 @@ def start(home: Home, settings: LocalSettings, feed: FeedOptions | None, *, clea
         state = home.read_state()
         if state is not None and Supervisor(home).is_running():
             return _resume(home, state, feed, progress)
-        return _start_afresh(home, settings, feed or FeedOptions(), progress)
+        wanted = feed or FeedOptions()
+        return _start_afresh(home, settings, wanted, wanted if state is None else _feed(state), progress)
 
 
 def recorded(home: Home) -> tuple[LocalSettings, FeedOptions] | None:
@@ -106,10 +108,12 @@ def _resume(home: Home, state: Mapping[str, Any], feed: FeedOptions | None, prog
             home.write_state({**state, "feed": _feed_state(wanted)})
             words.append(f"restarted: {describe(wanted)}")
     _wait(home, plan, password, progress)
-    return _finish(home, settings, wanted, plan, progress, was_running=wanted == running)
+    return _finish(home, settings, wanted, plan, progress, was_running=wanted == running, before=running)
 
 
-def _start_afresh(home: Home, settings: LocalSettings, feed: FeedOptions, progress: Progress) -> Started:
+def _start_afresh(
+    home: Home, settings: LocalSettings, feed: FeedOptions, before: FeedOptions, progress: Progress
+) -> Started:
     home.prepare()
     if of_platform(home):
         ended = stopping.stop(home)
@@ -126,7 +130,7 @@ def _start_afresh(home: Home, settings: LocalSettings, feed: FeedOptions, progre
     try:
         supervision.start(home, environment(home, settings, password))
         _wait(home, plan, password, progress)
-        return _finish(home, settings, feed, plan, progress, was_running=False)
+        return _finish(home, settings, feed, plan, progress, was_running=False, before=before)
     except BaseException:
         # Also on Ctrl-C: half a platform helps nobody; the logs stay.
         stopping.stop(home)
@@ -157,11 +161,12 @@ def _finish(
     progress: Progress,
     *,
     was_running: bool,
+    before: FeedOptions,
 ) -> Started:
     with progress.phase("demo account") as words:
         token = access_token(home, settings.auth_port)
         words.append(f"logged in; its password is in {home.demo.name}")
-    return Started(home, settings, feed, plan, token, was_running)
+    return Started(home, settings, feed, plan, token, was_running, before)
 
 
 def _replace_feed(home: Home, plan: list[Program], password: str) -> None:

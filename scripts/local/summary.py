@@ -21,6 +21,7 @@ def summary(started: Started) -> str:
     lines = [
         "",
         f"feed            {describe(started.feed)}",
+        *_leftovers(started),
         f"socket-gateway  http://{LOOPBACK}:{settings.gateway_port}  (Socket.IO, namespace /v1, websocket only)",
         f"auth            http://{LOOPBACK}:{settings.auth_port}/api/v1/auth",
         f"storage         http://{LOOPBACK}:{settings.storage_port}/api/v1",
@@ -50,6 +51,14 @@ def table(reports: Sequence[Report]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def _leftovers(started: Started) -> list[str]:
+    if started.before.replay == started.feed.replay:
+        return []
+    return [
+        f"                expiries of {describe(started.before)} are still stored and listed; --clean starts afresh"
+    ]
 
 
 def _variables(home: Home) -> str:

@@ -31,7 +31,7 @@ class CannotStart(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Started:
-    """A healthy platform. `was_running`: there was nothing to start. `before`: the feed of the start before this one."""
+    """A healthy platform. `was_running`: there was nothing to start. `before`: the feed of the start before it."""
 
     home: Home
     settings: LocalSettings

@@ -56,9 +56,8 @@ def table(reports: Sequence[Report]) -> str:
 def _leftovers(started: Started) -> list[str]:
     if started.before.replay == started.feed.replay:
         return []
-    return [
-        f"                expiries of {describe(started.before)} are still stored and listed; --clean starts afresh"
-    ]
+    old = describe(started.before)
+    return [f"                expiries of the earlier feed ({old}) are still stored and listed; --clean starts afresh"]
 
 
 def _variables(home: Home) -> str:

@@ -14,7 +14,7 @@ SYNTHETIC, NIFTY, REPLAY = FeedOptions(), FeedOptions(None, ("NIFTY",)), FeedOpt
     ("before", "after", "hint"),
     [
         (SYNTHETIC, REPLAY, "expiries of the earlier feed (all default products, synthetic) are still stored"),
-        (REPLAY, SYNTHETIC, "expiries of the earlier feed (all default products, replay of nifty.json) are still"),
+        (REPLAY, SYNTHETIC, "expiries of the earlier feed (replay of nifty.json) are still stored"),
         (SYNTHETIC, NIFTY, None),
         (REPLAY, REPLAY, None),
     ],

@@ -11,12 +11,14 @@ from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.mongo import MongoDatabase, MongoError
+from aro.adapters.presence import LOOK_BACK_HOURS, expire_presence
 from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import ServiceUnavailable
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
+from aro.runtime.openapi import add_openapi
 from aro.runtime.preparation import Preparation
 from aro.runtime.web import answer_problem, create_app
 from storage_service.housekeeping import Housekeeping
@@ -27,6 +29,14 @@ from storage_service.settings import StorageSettings
 log = get_logger(__name__)
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+DESCRIPTION: Final = """
+What the platform stored: products, expiries, chains, metrics and ticks, as they are now and as they were at an instant.
+
+Instants are ISO 8601 with an offset, or epoch milliseconds. A state carries `As-Of`: asking again with `as_of=` that
+value gives the same bytes. Pages of history have a `next_cursor` and a `Link` to the next one; `Accept: text/csv` gives
+a table, `application/x-ndjson` one JSON object per line.
+"""
 
 REQUEST_SECONDS: Final = 2.5
 """A page may take many queries; together they have this long."""
@@ -58,6 +68,7 @@ def expire(settings: StorageSettings, database: MongoDatabase, now_ms: int) -> i
         + IvHistoryStore(database).expire(now_ms=now_ms, days=settings.iv_history_retention_days)
         + SurfaceStore(database).expire(now_ms=now_ms, hours=settings.surface_retention_hours)
         + BarStore(database).expire(now_ms=now_ms, days=settings.bar_retention_days)
+        + expire_presence(database, now_ms=now_ms, days=max(LOOK_BACK_HOURS / 24, settings.metrics_retention_days))
     )
 
 
@@ -70,6 +81,7 @@ def build(settings: StorageSettings, database: MongoDatabase, preparation: Prepa
     reader = Reader(ChainStore(database), TickStore(database), clock)
     for routes in (product_routes, chain_routes, tick_routes):
         app.register_blueprint(routes(reader, health))
+    add_openapi(app, title="storage", description=DESCRIPTION)
     app.register_error_handler(MongoError, _answer_mongo_error)
     app.wsgi_app = _bounded(app.wsgi_app)  # type: ignore[method-assign, assignment]
     return app

@@ -1,6 +1,6 @@
 """What can be asked about stored chains, metrics and ticks."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from aro.adapters.chain_store import ChainStore, StoredChain
 from aro.adapters.clock import Clock, utc
@@ -8,93 +8,137 @@ from aro.adapters.paging import Page
 from aro.adapters.tick_store import TickStore
 from aro.contracts.analytics import ChainMetrics, EnrichedTick
 from aro.contracts.calendars import local_day
-from aro.contracts.problems import UnknownExpiry
+from aro.contracts.problems import NotFound, UnknownExpiry
 from aro.contracts.products import PRODUCTS, Product, product
 from aro.runtime.queries import SpanRule, resolve
 from storage_service import spans
+from storage_service.answers import ExpiryEntry, ExpiryList, ProductList, ProductTerms
 
-Answer = dict[str, Any]
+Query = dict[str, Any]
+
+
+class Stretch(NamedTuple):
+    """What a page is of; both ends included, UTC epoch milliseconds. `expiry` is None for ticks."""
+
+    product: str
+    expiry: str | None
+    from_ts: int
+    to_ts: int
 
 
 class Reader:
-    """`query` arguments are what the schemas made of a request. All raise `UnknownProduct` and `UnknownExpiry`."""
+    """`query` arguments are what the schemas made of a request; `as_of` is UTC epoch milliseconds, None for now.
+
+    All raise `UnknownProduct` and `UnknownExpiry`; `NotFound` says that retention took what was there at an instant.
+    """
 
     def __init__(self, chains: ChainStore, ticks: TickStore, clock: Clock) -> None:
         self._chains = chains
         self._ticks = ticks
         self._clock = clock
 
-    def products(self) -> Answer:
+    # --- states ----------------------------------------------------------------------------
+
+    def products(self) -> ProductList:
         stored = self._chains.products()
-        return {"products": [self._describe(item, has_data=item.name in stored) for item in PRODUCTS.values()]}
+        return ProductList(products=[self._describe(item, has_data=item.name in stored) for item in PRODUCTS.values()])
 
-    def expiries(self, name: str) -> Answer:
-        """Every expiry with stored data, nearest first; those that are over are flagged."""
-        return {"product": product(name).name, "expiries": self._expiries(name)}
+    def expiries(self, name: str, as_of: int | None) -> ExpiryList:
+        """Every expiry with data, nearest first; those that are over are flagged."""
+        known = product(name).name
+        found = self._chains.expiries(known) if as_of is None else self._chains.expiries_at(known, as_of)
+        now = self._clock.now_ms() if as_of is None else as_of
+        entries = [ExpiryEntry(**item, expired=item["expiry_ts"] <= now) for item in found]
+        return ExpiryList(product=known, expiries=sorted(entries, key=lambda entry: (entry.expiry_ts, entry.expiry)))
 
-    def chain(self, name: str, expiry: str | None) -> bytes:
-        chosen = self._expiry(name, expiry)
-        found = self._chains.latest(name, chosen)
+    def chain(self, name: str, expiry: str | None, as_of: int | None) -> bytes:
+        chosen = self._expiry(name, expiry, as_of)
+        found = self._chains.latest(name, chosen) if as_of is None else self._chains.chain_at(name, chosen, as_of)
         if found is None:
-            raise UnknownExpiry(f"the last chain of {name} {chosen} is not kept any more")
+            raise self._missing("chain", name, chosen, as_of)
         return found
 
-    def metrics(self, name: str, expiry: str | None) -> ChainMetrics:
-        chosen = self._expiry(name, expiry)
-        found = self._chains.latest_metrics(name, chosen)
+    def metrics(self, name: str, expiry: str | None, as_of: int | None) -> ChainMetrics:
+        chosen = self._expiry(name, expiry, as_of)
+        if as_of is None:
+            found = self._chains.latest_metrics(name, chosen)
+        else:
+            found = self._chains.metrics_at(name, chosen, as_of)
         if found is None:
-            raise UnknownExpiry(f"the last metrics of {name} {chosen} are not kept any more")
+            raise self._missing("metrics", name, chosen, as_of)
         return found
 
-    def chain_history(self, name: str, query: Answer) -> tuple[Answer, Page[StoredChain]]:
+    def tick(self, name: str, as_of: int | None) -> EnrichedTick:
+        found = self._ticks.tick_at(product(name).name, self._clock.now_ms() if as_of is None else as_of)
+        if found is None:
+            raise NotFound(f"no tick of {name} is kept of that time")
+        return found
+
+    # --- history ---------------------------------------------------------------------------
+
+    def chain_history(self, name: str, query: Query) -> tuple[Stretch, Page[StoredChain]]:
         return self._chain_pages(name, query, spans.CHAINS, self._chains.chains)
 
-    def metrics_history(self, name: str, query: Answer) -> tuple[Answer, Page[ChainMetrics]]:
+    def metrics_history(self, name: str, query: Query) -> tuple[Stretch, Page[ChainMetrics]]:
         return self._chain_pages(name, query, spans.METRICS, self._chains.metrics)
 
-    def tick_history(self, name: str, query: Answer) -> tuple[Answer, Page[EnrichedTick]]:
-        asked = resolve(query, spans.TICKS, now_ms=self._clock.now_ms())
-        page = self._ticks.ticks(
-            product(name).name,
-            start_ms=asked.start_ms,
-            end_ms=asked.end_ms,
-            limit=query["limit"],
-            cursor=query["cursor"],
-        )
-        return {"product": name, "from_ts": asked.start_ms, "to_ts": asked.end_ms}, page
+    def tick_history(self, name: str, query: Query) -> tuple[Stretch, Page[EnrichedTick]]:
+        stretch = self._stretch(product(name).name, None, query, spans.TICKS)
+        return stretch, self._ticks.ticks(name, **_page(stretch, query))
 
-    def _chain_pages(self, name: str, query: Answer, rule: SpanRule, read: Any) -> tuple[Answer, Any]:
-        expiry = self._expiry(name, query["expiry"])
-        asked = resolve(query, rule, now_ms=self._clock.now_ms())
-        page = read(
-            name, expiry, start_ms=asked.start_ms, end_ms=asked.end_ms, limit=query["limit"], cursor=query["cursor"]
-        )
-        return {"product": name, "expiry": expiry, "from_ts": asked.start_ms, "to_ts": asked.end_ms}, page
+    def _chain_pages(self, name: str, query: Query, rule: SpanRule, read: Any) -> tuple[Stretch, Any]:
+        expiry = self._expiry(name, query["expiry"], None)
+        if query["expiry"] is not None and not self._chains.has_expiry(name, expiry):
+            raise UnknownExpiry(f"{name} has no data for {expiry}")
+        stretch = self._stretch(name, expiry, query, rule)
+        return stretch, read(name, expiry, **_page(stretch, query))
 
-    def _expiry(self, name: str, asked: str | None) -> str:
-        """`asked` if it has data; without it the nearest one that has data and is not over."""
-        known = self._expiries(product(name).name)
-        for item in known:
-            if item["expiry"] == asked or (asked is None and not item["expired"]):
+    def _stretch(self, name: str, expiry: str | None, query: Query, rule: SpanRule) -> Stretch:
+        span = resolve(query, rule, now_ms=self._clock.now_ms())
+        return Stretch(name, expiry, span.start_ms, span.end_ms)
+
+    # --- which expiry ----------------------------------------------------------------------
+
+    def _expiry(self, name: str, asked: str | None, as_of: int | None) -> str:
+        """`asked`, whether it has data or not; without it the nearest one that has data and is not over."""
+        known = product(name).name
+        if asked is not None:
+            return asked
+        now = self._clock.now_ms() if as_of is None else as_of
+        for item in sorted(self._chains.expiries(known), key=lambda item: (item["expiry_ts"], item["expiry"])):
+            if item["expiry_ts"] > now and (as_of is None or self._chains.expiry_at(known, item["expiry"], as_of)):
                 return str(item["expiry"])
-        raise UnknownExpiry(f"{name} has no data for {asked or 'any expiry that is not over'}")
+        raise UnknownExpiry(f"{name} has no data for any expiry that is not over")
 
-    def _expiries(self, name: str) -> list[Answer]:
-        now = self._clock.now_ms()
-        found = [{**item, "expired": item["expiry_ts"] <= now} for item in self._chains.expiries(name)]
-        return sorted(found, key=lambda item: (item["expiry_ts"], item["expiry"]))
+    def _missing(self, what: str, name: str, expiry: str, as_of: int | None) -> Exception:
+        if as_of is None:
+            known = self._chains.has_expiry(name, expiry)
+        else:
+            known = self._chains.expiry_at(name, expiry, as_of) is not None
+        if known:
+            return NotFound(f"the {what} of {name} {expiry} at that time is not kept any more")
+        return UnknownExpiry(f"{name} has no data for {expiry}")
 
-    def _describe(self, item: Product, *, has_data: bool) -> Answer:
+    def _describe(self, item: Product, *, has_data: bool) -> ProductTerms:
         terms = item.terms(local_day(item, utc(self._clock.now_ms())))
-        return {
-            "product": item.name,
-            "description": item.description,
-            "exchange": item.exchange,
-            "currency": item.currency,
-            "timezone": item.timezone,
-            "exercise_style": item.exercise_style,
-            "contract_size": terms.contract_size,
-            "tick_size": terms.tick_size,
-            "strike_step": terms.strike_step,
-            "has_data": has_data,
-        }
+        return ProductTerms(
+            product=item.name,
+            description=item.description,
+            exchange=item.exchange,
+            currency=item.currency,
+            timezone=item.timezone,
+            exercise_style=item.exercise_style,
+            contract_size=terms.contract_size,
+            tick_size=terms.tick_size,
+            strike_step=terms.strike_step,
+            has_data=has_data,
+        )
+
+
+def _page(stretch: Stretch, query: Query) -> dict[str, Any]:
+    return {
+        "start_ms": stretch.from_ts,
+        "end_ms": stretch.to_ts,
+        "limit": query["limit"],
+        "cursor": query["cursor"],
+    }

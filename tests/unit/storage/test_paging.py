@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aro.adapters.paging import ANY_SEQ, LONGEST_WINDOW_MS, Cursor, read_page, windows
+from aro.adapters.paging import ANY_SEQ, LONGEST_WINDOW_MS, MAX_PAGE_BYTES, Cursor, read_page, windows
 
 Item = tuple[int, int]
 """(ts, seq)"""
@@ -52,3 +52,28 @@ def test_a_cursor_survives_the_query_string(ts: int, seq: int) -> None:
     text = Cursor(ts, seq).encode()
     assert text.replace("-", "").replace("_", "").isalnum()
     assert Cursor.decode(text) == Cursor(ts, seq)
+
+
+def test_a_page_ends_where_it_would_be_too_large() -> None:
+    items = [(n, n) for n in range(20)]
+
+    def fetch(a: int, b: int, after_seq: int, count: int) -> list[Item]:
+        return [item for item in items if a <= item[0] < b and item[1] > after_seq][:count]
+
+    sizes: list[int] = []
+    cursor: str | None = None
+    while True:
+        page = read_page(
+            fetch,
+            lambda item: item,
+            start_ms=0,
+            end_ms=99,
+            limit=15,
+            cursor=cursor,
+            size=lambda _: MAX_PAGE_BYTES // 3,
+        )
+        sizes.append(len(page.items))
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert sizes == [4, 4, 4, 4, 4]

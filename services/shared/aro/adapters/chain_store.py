@@ -39,6 +39,10 @@ DEFLATE_LEVEL: Final = 1
 POINTER_MS: Final = 5_000
 """How far ``chain_latest`` may be behind: to move one entry costs the embedded server 1 ms, an insert 0.3 ms."""
 
+WINDOW_MS: Final = 240_000
+"""Longest stretch of chains that is read at once, 10 kB each."""
+
+_EXPIRY_FIELDS: Final = {"_id": 0, "expiry": 1, "expiry_ts": 1, "source_ts": 1, "source_seq": 1}
 _BY_TIME: Final = [("source_at", ASCENDING), ("source_seq", ASCENDING)]
 
 
@@ -143,8 +147,8 @@ class ChainStore:
         document = self._newest(self._chains, product, expiry, as_of_ms)
         if document is not None:
             return zlib.decompress(document["data"])
-        kept = self._latest.find_one({"_id": f"{product}|{expiry}", "data": {"$exists": True}})
-        if kept is None:
+        kept = self._latest.find_one({"_id": f"{product}|{expiry}"})
+        if kept is None or "data" not in kept:
             return None
         data = zlib.decompress(kept["data"])
         # The copy may be a little newer than its pointer says.
@@ -187,19 +191,25 @@ class ChainStore:
 
     def expiries_at(self, product: str, as_of_ms: int) -> list[Document]:
         """What `expiries` was at that instant, as far back as metrics are kept; exact, also in its last two fields."""
-        fields = {"_id": 0, "expiry": 1, "expiry_ts": 1, "source_ts": 1, "source_seq": 1}
-        found = (
-            self._newest(self._metrics, product, item["expiry"], as_of_ms, fields) for item in self.expiries(product)
-        )
-        return [plain(document) for document in found if document]
+        found = (self.expiry_at(product, item["expiry"], as_of_ms) for item in self.expiries(product))
+        return [item for item in found if item is not None]
+
+    def expiry_at(self, product: str, expiry: str, as_of_ms: int) -> Document | None:
+        """One entry of `expiries_at`."""
+        document = self._newest(self._metrics, product, expiry, as_of_ms, _EXPIRY_FIELDS)
+        return plain(document) if document else None
+
+    def has_expiry(self, product: str, expiry: str) -> bool:
+        """Whether something of it was stored, as far back as `expiries` knows."""
+        return self._latest.find_one({"_id": f"{product}|{expiry}"}, {"_id": 1}) is not None
 
     def expiries(self, product: str) -> list[Document]:
         """``{expiry, expiry_ts, source_ts, source_seq}`` of each expiry that was ever stored, nearest first.
 
         The last two are up to `POINTER_MS` behind the last chain.
         """
-        fields = {"_id": 0, "expiry": 1, "expiry_ts": 1, "source_ts": 1, "source_seq": 1}
-        return sorted(map(plain, self._latest.find({"product": product}, fields)), key=lambda item: str(item["expiry"]))
+        found = self._latest.find({"product": product}, _EXPIRY_FIELDS)
+        return sorted(map(plain, found), key=lambda item: str(item["expiry"]))
 
     def products(self) -> set[str]:
         """Products with at least one stored chain."""
@@ -218,6 +228,8 @@ class ChainStore:
             end_ms=end_ms,
             limit=limit,
             cursor=cursor,
+            longest_ms=WINDOW_MS,
+            size=lambda chain: len(chain.packed),
         )
 
     def metrics(

@@ -8,7 +8,9 @@ from pymongo.database import Database
 
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, plain
+from aro.adapters.newest import newest_at
 from aro.adapters.paging import ANY_SEQ, Page, read_page
+from aro.adapters.presence import Presence
 from aro.adapters.writes import DAY_MS, ensure_expiry, ensure_index, expire, insert_new
 from aro.contracts.analytics import EnrichedTick
 from aro.contracts.names import COLLECTION_TICKS
@@ -17,12 +19,14 @@ from aro.contracts.names import COLLECTION_TICKS
 class TickStore:
     def __init__(self, database: Database[Document]) -> None:
         self._ticks = database[COLLECTION_TICKS]
+        self._presence = Presence(database, COLLECTION_TICKS)
 
     def ensure(self) -> None:
         """Create indexes. Safe to repeat."""
         # Time comes last: SecantusDB 0.7 loses matches at the end of a range that another key follows.
         ensure_index(self._ticks, [("product", ASCENDING), ("source_at", DESCENDING)], "product_time")
         ensure_expiry(self._ticks)
+        self._presence.ensure()
 
     def expire(self, *, now_ms: int, days: float) -> int:
         """Delete what is older than `days`; how many."""
@@ -30,7 +34,15 @@ class TickStore:
 
     def save(self, ticks: Sequence[EnrichedTick]) -> int:
         """Store ticks, leaving those stored already as they are; how many were new."""
-        return insert_new(self._ticks, [_document(tick) for tick in ticks])
+        inserted = insert_new(self._ticks, [_document(tick) for tick in ticks])
+        self._presence.note((tick.product, tick.source_ts) for tick in ticks)
+        return inserted
+
+    def tick_at(self, product: str, as_of_ms: int) -> EnrichedTick | None:
+        """The newest tick with source_ts ≤ `as_of_ms`."""
+        minutes = self._presence.minutes(product, as_of_ms)
+        document = newest_at(self._ticks, {"product": product}, as_of_ms, minutes=minutes)
+        return _message(document) if document else None
 
     def ticks(self, product: str, *, start_ms: int, end_ms: int, limit: int, cursor: str | None) -> Page[EnrichedTick]:
         """Ticks with start ≤ source_ts ≤ end, oldest first."""

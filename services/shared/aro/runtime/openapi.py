@@ -34,6 +34,7 @@ HEADERS: Final[dict[str, Json]] = {
         "schema": {"type": "string", "format": "date-time"},
     },
     "Cache-Control": {"description": "Who may keep this, and for how long", "schema": {"type": "string"}},
+    "Link": {"description": 'The next page, as <…>; rel="next"; absent on the last', "schema": {"type": "string"}},
     "Location": {"description": "Where the new object is", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {"description": "Bearer, and why the token was refused", "schema": {"type": "string"}},
@@ -187,7 +188,12 @@ class _Document:
     def _responses(
         self, rule: Rule, method: str, view: Callable[..., Any], operation: Json, declared: tuple[Answer, ...]
     ) -> Json:
-        responses = {str(answer.status): self._answer(answer) for answer in declared}
+        responses: dict[str, Json] = {}
+        for answer in declared:
+            described = self._answer(answer)
+            first = responses.setdefault(str(answer.status), described)
+            if first is not described:  # one more media type of the same status
+                first.setdefault("content", {}).update(described.get("content", {}))
         if method == "GET" and any("ETag" in answer.headers for answer in declared):
             responses["304"] = {"description": "Not modified since that ETag", "headers": self._named(("ETag",))}
         codes: dict[int, set[str]] = {}

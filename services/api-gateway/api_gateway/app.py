@@ -12,9 +12,11 @@ from api_gateway.cors import Cors, parse_origin
 from api_gateway.documents import Documents
 from api_gateway.edge import Edge
 from api_gateway.exchange import TokenExchange
+from api_gateway.fast_path import Answers, AtHand, FastPath
 from api_gateway.front import front_routes
 from api_gateway.guard import Guard
 from api_gateway.limits import SCOPE_ADDRESS, SCOPE_USER, Limits, Quota, RedisLedger
+from api_gateway.live_states import LiveStates
 from api_gateway.pages import page_routes
 from api_gateway.proxy import Proxy
 from api_gateway.settings import ApiGatewaySettings
@@ -23,16 +25,20 @@ from api_gateway.table import ANALYTICS, AUTH, LOGGING, ROUTES, STORAGE
 from api_gateway.upstream import Upstream
 from aro.adapters import redis_client
 from aro.adapters.clock import Clock, SystemClock
+from aro.adapters.live import LiveReader
 from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import RateLimited
 from aro.runtime.health import Health
+from aro.runtime.inline import answer_inline
 from aro.runtime.operations import serve_operations
 from aro.runtime.settings import SettingsError
 from aro.runtime.web import create_app
 
 SERVICE: Final = "api-gateway"
 _URL: Final = re.compile(r"https?://[^/?#]+/?$")
+LIVE_SECONDS: Final = 0.25
+"""How long a request may wait for Redis to say what is newest, before storage is asked instead."""
 QUOTA_SECONDS: Final = 0.2
 """How long a request may wait for Redis to count it, once a second at most."""
 
@@ -44,6 +50,7 @@ class Gateway:
     app: Flask
     documents: Documents
     revocations: Revocations
+    states: LiveStates
     health: Health
 
 
@@ -52,6 +59,7 @@ def create(settings: ApiGatewaySettings) -> Flask:
     gateway = build(settings, SystemClock())
     gateway.revocations.start()
     gateway.documents.start()
+    gateway.states.start()
     serve_operations(SERVICE, host=settings.host, port=settings.operations_port, health=gateway.health)
     return gateway.app
 
@@ -104,14 +112,17 @@ def build(settings: ApiGatewaySettings, clock: Clock) -> Gateway:
     app.register_blueprint(front_routes(documents))
     app.register_blueprint(page_routes())
     documents.describe(app)
-    app.wsgi_app = Edge(  # type: ignore[method-assign]
-        app.wsgi_app,
+    states = LiveStates(LiveReader(redis_client.connect(settings.redis_url, timeout=LIVE_SECONDS)), clock)
+    answers = Answers(states, guard, limits, clock, service=SERVICE, stale_after_ms=settings.stale_after_ms)
+    edge = app.wsgi_app = Edge(  # type: ignore[method-assign]
+        FastPath(app.wsgi_app, answers),
         limits=limits,
         cors=Cors(settings.cors_origins),
         trusted=tuple(ip_network(text) for text in settings.trusted_proxies),
         hsts_seconds=settings.hsts_seconds,
     )
-    return Gateway(app, documents, revocations, health)
+    answer_inline(app, AtHand(edge, answers))
+    return Gateway(app, documents, revocations, states, health)
 
 
 def connect(settings: ApiGatewaySettings, clock: Clock) -> dict[str, Upstream]:

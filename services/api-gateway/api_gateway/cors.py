@@ -9,7 +9,8 @@ ALLOWED_HEADERS: Final = (
     "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-ID"
 )
 EXPOSED_HEADERS: Final = (
-    "As-Of, ETag, Link, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-ID"
+    "Age, As-Of, ETag, Link, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, "
+    "X-Data-State, X-Epoch, X-Request-ID, X-Seq"
 )
 MAX_AGE_SECONDS: Final = 600
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")

@@ -89,6 +89,19 @@ class Guard:
         self._revocations.refuse(access.principal)
         return access
 
+    def at_hand(self, authorization: str) -> Access | None:
+        """As `access`, but None if that would have to wait or refuses."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or len(token) > MAX_TOKEN_CHARS:
+            return None
+        access = self._remembered(_digest(token.strip()))
+        try:
+            if access is not None:
+                self._revocations.refuse(access.principal)
+        except NotAuthenticated:
+            return None
+        return access
+
     def verify(self, token: str) -> Principal:
         """As a `TokenVerifier` does, for the frame, which asks about revocations itself."""
         return self._of(token).principal
@@ -96,7 +109,7 @@ class Guard:
     def _of(self, token: str) -> Access:
         if len(token) > MAX_TOKEN_CHARS:
             raise NotAuthenticated("the access token is too long")
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = _digest(token)
         return self._remembered(digest) or self._learn(token, digest)
 
     def _remembered(self, digest: bytes) -> Access | None:
@@ -126,3 +139,7 @@ class Guard:
     def _remember(self, digest: bytes, access: Access, *, margin: int = 0) -> Access:
         self._verified.put(digest, _Entry((access.principal.expires_at - margin) * 1000, access))
         return access
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -15,3 +15,6 @@ quota_draws = counter(
     "quota_draws_total", "Slices of limits drawn; source is redis, or memory while Redis is away", ["source"]
 )
 exchanges = counter("token_exchanges_total", "Personal tokens exchanged; result is ok, refused or failed", ["result"])
+live_answers = counter(
+    "live_answers_total", "Latest states answered from memory; way is loop (without a thread) or thread", ["way"]
+)

@@ -40,3 +40,9 @@ class ApiGatewaySettings:
         "ARO_REQUESTS_PER_ADDRESS", "requests that one address may make per minute", default=6_000, minimum=1
     )
     log_tails: int = setting("ARO_LOG_TAILS", "live tails of the logs that may be open at a time", default=4, minimum=1)
+    stale_after_ms: int = setting(
+        "ARO_STALE_AFTER_MS",
+        "a latest state whose source is silent for so many milliseconds is called stale",
+        default=3_000,
+        minimum=1,
+    )

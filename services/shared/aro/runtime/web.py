@@ -246,19 +246,29 @@ def answer_problem(error: AroError) -> Response:
     return response
 
 
+def record_request(service: str, method: str, route: str, status: int, seconds: float, *, request_id: str) -> None:
+    """One observation and one log line, for a layer that answers a request without Flask."""
+    bind_request_id(request_id)
+    _note(service, method, route, status, seconds)
+
+
 def _record(service: str, response: Response) -> None:
-    """One observation and one log line per request."""
     route = request.url_rule.rule if request.url_rule else "unmatched"
     # A client may invent methods; metrics must not grow a series for each.
     method = request.method if request.method in _METHODS else "other"
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
-    http_seconds.labels(service, method, route, response.status_code).observe(seconds)
+    _note(service, method, route, response.status_code, seconds)
+
+
+def _note(service: str, method: str, route: str, status: int, seconds: float) -> None:
+    """One observation and one log line per request."""
+    http_seconds.labels(service, method, route, status).observe(seconds)
     # Probes every second would drown what matters.
     write = log.debug if route in OPERATIONS_ROUTES else log.info
     fields = {
         "http.request.method": method,
         "http.route": route,
-        "http.response.status_code": response.status_code,
+        "http.response.status_code": status,
         "duration_ms": round(seconds * 1000, 2),
     }
     write("request", **fields)

@@ -18,8 +18,9 @@ from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http import errors  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from aro.runtime.inline import InlineWorker
 from aro.runtime.web import PROBLEM_JSON, http_code
 
 THREADS: Final = 8
@@ -48,7 +49,7 @@ _REFUSALS: Final = (
 log = logging.getLogger(__name__)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(InlineWorker):
     """gthread, with a thread for whoever sends or takes something, and none for whoever only connects.
 
     What is no HTTP request is answered with a problem; gunicorn's own page would quote its exception.

@@ -1,65 +1,172 @@
-"""The routes of the auth service."""
+"""The routes of accounts and sessions, and the key set."""
 
-from flask import Blueprint as PlainBlueprint
-from flask import Response, g
+from typing import Final
 
-from aro.adapters.clock import iso
-from aro.adapters.tokens import ACCESS_SECONDS, Principal
+from flask import Response, g, request
+
+from aro.adapters.tokens import ACCESS_SECONDS, SCOPE_ACCOUNT, Principal
 from aro.adapters.user_store import User
+from aro.contracts.problems import (
+    AccountDisabled,
+    AccountUnverified,
+    BadCredentials,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotAuthenticated,
+    NotFound,
+    RateLimited,
+    TokenExpired,
+    TokenRevoked,
+)
 from aro.runtime.api import Blueprint
 from aro.runtime.health import Health
-from aro.runtime.web import json_response, public
+from aro.runtime.web import client_address, json_response, needs, public
 from auth_service.accounts import Accounts
-from auth_service.keys import SigningKey
-from auth_service.schemas import LoginSchema, RegistrationSchema
+from auth_service.answers import Account, Ended, KeySet, SessionItem, SessionList, TokenPair
+from auth_service.keyring import KeyRing
+from auth_service.schemas import LoginSchema, PasswordChangeSchema, RefreshSchema, RegistrationSchema
+from auth_service.sessions import Opened, Sessions, Visitor
+from auth_service.signing import Signer
 from auth_service.throttle import Throttle
 
-JWKS_SECONDS = 300
-"""How long anyone may keep the key set: the least that a next key must be published before its first use."""
+PREFIX: Final = "/api/v1/auth"
+JWKS_SECONDS: Final = 300
+"""How long HTTP caches may keep the key set; verifiers keep what they know for longer, see `auth_service.keys`."""
 
 
-def account_routes(accounts: Accounts, throttle: Throttle, health: Health) -> Blueprint:
-    blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth", description="Accounts and access tokens")
+def account_routes(accounts: Accounts, signer: Signer, throttle: Throttle, health: Health) -> Blueprint:
+    blueprint = Blueprint("accounts", __name__, url_prefix=PREFIX, description="Accounts and access tokens")
     blueprint.before_request(health.require_ready)
+
+    def pair(found: tuple[User, Opened]) -> Response:
+        return json_response(_pair(signer, *found))
 
     @blueprint.post("/register")
     @public
     @blueprint.arguments(RegistrationSchema)
+    @blueprint.answers(Account, "The account", status=201, problems=(Conflict, Forbidden, RateLimited))
     @throttle.registrations
     def register(body: dict[str, str]) -> Response:
-        """Make an account. It can log in at once."""
-        return json_response(_public_account(accounts.register(body["email"], body["password"])), 201)
+        """Make an account.
+
+        It can log in at once, unless the platform wants accounts verified by an administrator first.
+        """
+        user = accounts.register(body["email"], body["password"], body["invitation"])
+        return json_response(Account.of(user), 201)
 
     @blueprint.post("/login")
     @public
     @blueprint.arguments(LoginSchema)
+    @blueprint.answers(TokenPair, "Tokens", problems=(BadCredentials, AccountUnverified, AccountDisabled, RateLimited))
     @throttle.logins
     def login(body: dict[str, str]) -> Response:
-        """Get an access token for an e-mail and its password."""
-        token = accounts.login(body["email"], body["password"])
-        return json_response({"access_token": token, "token_type": "Bearer", "expires_in": ACCESS_SECONDS})
+        """Get tokens for an e-mail and its password: a new session."""
+        return pair(accounts.login(body["email"], body["password"], _visitor()))
+
+    @blueprint.post("/refresh")
+    @public
+    @blueprint.arguments(RefreshSchema)
+    @blueprint.answers(TokenPair, "New tokens", problems=(NotAuthenticated, TokenExpired, TokenRevoked))
+    def refresh(body: dict[str, str]) -> Response:
+        """Get new tokens for a refresh token.
+
+        Each refresh token is good once. For ten seconds it gets the same answer again, so that two refreshes at once do
+        no harm; shown later, it ends its session, for then somebody else may have it.
+        """
+        return pair(accounts.refresh(body["refresh_token"], _visitor()))
 
     @blueprint.get("/me")
+    @blueprint.answers(Account, "The account")
     def me() -> Response:
         """The account that the access token speaks for."""
-        principal: Principal = g.principal
-        return json_response(_public_account(accounts.find(principal.subject)))
+        return json_response(Account.of(accounts.find(_caller().subject)))
+
+    @blueprint.post("/change-password")
+    @needs(SCOPE_ACCOUNT)
+    @blueprint.arguments(PasswordChangeSchema)
+    @blueprint.answers(None, "Changed", status=204, problems=(InvalidRequest, Conflict, RateLimited))
+    def change_password(body: dict[str, str]) -> Response:
+        """Choose another password. All other sessions end; personal tokens stay."""
+        caller = _caller()
+        accounts.change_password(caller.subject, body["current_password"], body["new_password"], session=caller.session)
+        return Response(status=204)
 
     return blueprint
 
 
-def key_routes(key: SigningKey) -> PlainBlueprint:
-    blueprint = PlainBlueprint("keys", __name__)
+def session_routes(sessions: Sessions, health: Health) -> Blueprint:
+    blueprint = Blueprint("sessions", __name__, url_prefix=PREFIX, description="Log-ins of one's own account")
+    blueprint.before_request(health.require_ready)
+
+    @blueprint.post("/logout")
+    @needs(SCOPE_ACCOUNT)
+    @blueprint.answers(None, "Ended", status=204)
+    def logout() -> Response:
+        """End this session: its tokens are refused everywhere within a second, and its sockets closed."""
+        caller = _caller()
+        sessions.logout(caller.session, caller.subject)
+        return Response(status=204)
+
+    @blueprint.post("/logout-all")
+    @needs(SCOPE_ACCOUNT)
+    @blueprint.answers(Ended, "How many sessions were ended")
+    def logout_all() -> Response:
+        """End all sessions of the account, this one too. Personal tokens stay."""
+        return json_response(Ended(sessions.logout_all(_caller().subject)))
+
+    @blueprint.get("/sessions")
+    @needs(SCOPE_ACCOUNT)
+    @blueprint.answers(SessionList, "Live sessions, the one used last first")
+    def list_sessions() -> Response:
+        """Where the account is logged in."""
+        caller = _caller()
+        found = sessions.of(caller.subject)
+        return json_response(SessionList([SessionItem.of(session, caller.session) for session in found]))
+
+    @blueprint.delete("/sessions/<session_id>")
+    @needs(SCOPE_ACCOUNT)
+    @blueprint.answers(None, "Ended", status=204, problems=(NotFound,))
+    def revoke_session(session_id: str) -> Response:
+        """End one session of the account."""
+        sessions.revoke(session_id, _caller().subject)
+        return Response(status=204)
+
+    return blueprint
+
+
+def key_routes(keys: KeyRing) -> Blueprint:
+    blueprint = Blueprint("keys", __name__, description="What access tokens are verified with")
 
     @blueprint.get("/.well-known/jwks.json")
     @public
+    @blueprint.answers(KeySet, "The public keys", headers=("Cache-Control",))
     def jwks() -> Response:
-        response = json_response(key.jwks())
+        """The key set (RFC 7517) that access tokens are verified with."""
+        response = json_response(keys.jwks())
         response.headers["Cache-Control"] = f"public, max-age={JWKS_SECONDS}"
         return response
 
     return blueprint
 
 
-def _public_account(user: User) -> dict[str, str]:
-    return {"id": user.id, "email": user.email, "role": user.role, "created_at": iso(user.created_ts)}
+def _pair(signer: Signer, user: User, opened: Opened) -> TokenPair:
+    session = opened.session
+    left = max(1, (session.expires_ts - session.used_ts) // 1000)
+    seconds = min(ACCESS_SECONDS, left)
+    return TokenPair(
+        access_token=signer.issue(user.id, user.role, session=session.id, lifetime=seconds),
+        refresh_token=opened.refresh_token,
+        token_type="Bearer",  # noqa: S106 - a scheme
+        expires_in=seconds,
+        refresh_expires_in=left,
+    )
+
+
+def _visitor() -> Visitor:
+    return Visitor.of(request.headers.get("User-Agent", ""), client_address())
+
+
+def _caller() -> Principal:
+    principal: Principal = g.principal
+    return principal

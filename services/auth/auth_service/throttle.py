@@ -1,26 +1,22 @@
-"""Limits on guessing and on mass registration, per address and per account.
+"""Limits on logins and registrations per address.
 
 Counters live in Redis when there is one, and in this process's memory while Redis is away: a login must
 not depend on it.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import msgspec
 from flask import Flask, Response, request
 from flask_limiter import Limiter
 from flask_limiter.errors import RateLimitExceeded
-from flask_limiter.util import get_remote_address
 
 from aro.adapters import redis_client
 from aro.contracts.problems import RateLimited
 from aro.runtime.logs import get_logger
-from aro.runtime.web import answer_problem
+from aro.runtime.web import answer_problem, client_address
 from auth_service import metrics
-from auth_service.credentials import normalise_email
 from auth_service.settings import AuthSettings
 
 log = get_logger(__name__)
@@ -28,7 +24,6 @@ log = get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 REDIS_SECONDS: Final = 0.5
-FAILURE_MINUTES: Final = 5
 
 
 class Throttle:
@@ -40,7 +35,7 @@ class Throttle:
         if settings.redis_url:
             options["connection_pool"] = redis_client.connect(settings.redis_url, timeout=REDIS_SECONDS).connection_pool
         self._limiter = Limiter(
-            get_remote_address,
+            client_address,
             strategy="moving-window",
             storage_uri=settings.redis_url or "memory://",
             storage_options=options,
@@ -51,18 +46,13 @@ class Throttle:
     def attach(self, app: Flask) -> None:
         self._limiter.init_app(app)
         app.register_error_handler(RateLimitExceeded, self._answer)
+        app.register_error_handler(RateLimited, count_refusal)
 
     def registrations(self, view: View) -> View:
         return self._limit(f"{self._settings.registrations_per_hour} per hour")(view)
 
     def logins(self, view: View) -> View:
-        per_account = self._limit(
-            f"{self._settings.login_failures} per {FAILURE_MINUTES} minutes",
-            key_func=_account,
-            scope="account",
-            deduct_when=lambda response: response.status_code == 401,
-        )
-        return self._limit(f"{self._settings.logins_per_minute} per minute")(per_account(view))
+        return self._limit(f"{self._settings.logins_per_minute} per minute")(view)
 
     def _limit(self, limit: str, **options: Any) -> Callable[[View], View]:
         decorator: Any = self._limiter.limit(limit, **options)
@@ -71,16 +61,11 @@ class Throttle:
     def _answer(self, _: RateLimitExceeded) -> Response:
         breached = self._limiter.current_limit
         wait = max(1, breached.reset_at - int(time.time())) if breached else 1
-        route = request.endpoint or ""
-        metrics.throttled.labels(route).inc()
-        log.warning("throttled", **{"event.action": "excess_rate_limit_exceeded", "http.route": route})
-        return answer_problem(RateLimited(f"too many attempts; try again in {wait} s", retry_after=wait))
+        return count_refusal(RateLimited(f"too many attempts; try again in {wait} s", retry_after=wait))
 
 
-def _account() -> str:
-    """Key of the account that a login names, known or not; hashed, because keys end up in logs and in Redis.
-
-    The body was validated by the schema before any throttle looks at it.
-    """
-    email = msgspec.json.decode(request.get_data())["email"]
-    return hashlib.sha256(normalise_email(email).encode()).hexdigest()
+def count_refusal(error: RateLimited) -> Response:
+    route = request.endpoint or ""
+    metrics.throttled.labels(route).inc()
+    log.warning("throttled", **{"event.action": "excess_rate_limit_exceeded", "http.route": route})
+    return answer_problem(error)

@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from hypothesis import given, settings
@@ -38,15 +39,16 @@ def test_register_login_me(auth: HttpService) -> None:
     registered = post(auth, "register", {"email": f" {email.upper()} ", "password": PASSWORD})
     assert registered.status_code == 201
     account = registered.json()
-    assert (account["email"], account["role"]) == (email, "user")
+    assert (account["email"], account["role"], account["verified"]) == (email, "user", False)
     assert "password" not in registered.text
 
     login = post(auth, "login", {"email": email.title(), "password": PASSWORD})
     assert login.status_code == 200
     assert login.headers["Cache-Control"] == "no-store"
     answer = login.json()
-    assert set(answer) == {"access_token", "token_type", "expires_in"}
+    assert set(answer) == {"access_token", "refresh_token", "token_type", "expires_in", "refresh_expires_in"}
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 900)
+    assert answer["refresh_expires_in"] == 7 * 24 * 3_600
 
     seen = me(auth, answer["access_token"])
     assert seen.status_code == 200
@@ -60,11 +62,13 @@ def test_others_verify_the_token_with_the_published_key(auth: HttpService) -> No
     url = f"{auth.url}/.well-known/jwks.json"
     answer = requests.get(url, timeout=5)
     assert answer.headers["Cache-Control"].startswith("public, max-age=")
-    [entry] = answer.json()["keys"]
-    assert "d" not in entry
+    current, coming = answer.json()["keys"]
+    for entry in (current, coming):
+        assert set(entry) == {"kty", "crv", "x", "kid", "use", "alg"}
+        assert len(JwksKeys(url, clock=ManualClock(0)).find(entry["kid"]).public_bytes_raw()) == 32  # type: ignore[union-attr]
+    assert jwt.get_unverified_header(token)["kid"] == current["kid"]
     principal = TokenVerifier(JwksKeys(url, clock=SystemClock()), **NAMES).verify(token)
     assert (principal.subject, principal.role) == (account["id"], "user")
-    assert len(JwksKeys(url, clock=ManualClock(0)).find(entry["kid"]).public_bytes_raw()) == 32  # type: ignore[union-attr]
 
 
 def test_an_account_is_made_once(auth: HttpService) -> None:

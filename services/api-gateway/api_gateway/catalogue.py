@@ -49,11 +49,7 @@ def _tags(item: Json) -> list[str]:
 
 def _renamed(part: Json, present: Json, service: str) -> Json:
     """`part` with other names for those of its components that are something else in `present`."""
-    names: dict[str, str] = {}
-    for kind, entries in part.get("components", {}).items():
-        for name, entry in entries.items():
-            if name in present.get(kind, {}) and present[kind][name] != entry:
-                names[f"{_COMPONENTS}{kind}/{name}"] = f"{_COMPONENTS}{kind}/{service}.{name}"
+    names = _clashes(part, present, service)
     if not names:
         return part
     renamed: Json = _with_references(part, names)
@@ -63,6 +59,21 @@ def _renamed(part: Json, present: Json, service: str) -> Json:
             for name, entry in entries.items()
         }
     return renamed
+
+
+def _clashes(part: Json, present: Json, service: str) -> dict[str, str]:
+    """Reference → another one, for the components that mean something else there, or refer to one that does."""
+    names: dict[str, str] = {}
+    while True:
+        found = {
+            f"{_COMPONENTS}{kind}/{name}": f"{_COMPONENTS}{kind}/{service}.{name}"
+            for kind, entries in part.get("components", {}).items()
+            for name, entry in entries.items()
+            if name in present.get(kind, {}) and present[kind][name] != _with_references(entry, names)
+        }
+        if found == names:
+            return names
+        names = found
 
 
 def _with_references(value: Any, names: Mapping[str, str]) -> Any:

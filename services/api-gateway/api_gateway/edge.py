@@ -46,7 +46,7 @@ class Edge:
 
         if environ["PATH_INFO"] not in OPERATIONS_ROUTES:
             if self._cors.is_preflight(environ):
-                start("204 No Content", self._cors.preflight(environ["HTTP_ORIGIN"]))
+                start_response("204 No Content", self._common(environ, self._cors.preflight(environ["HTTP_ORIGIN"])))
                 return ()
             if not self._limits.admit_address(environ):
                 return _refuse(environ, start)
@@ -61,12 +61,13 @@ class Edge:
 
     def dress(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """`headers` of the answer to `environ`, with those that are missing. What is there already holds."""
+        return self._common(environ, [*headers, *self._cors.headers(environ.get("HTTP_ORIGIN", ""))])
+
+    def _common(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         present = {name.lower() for name, _ in headers}
         added = [*self._security, ("X-Request-ID", environ["HTTP_X_REQUEST_ID"])]
         if Limits.ALLOWANCE in environ:
             added += environ[Limits.ALLOWANCE].headers()
-        if "access-control-max-age" not in present:
-            headers = headers + self._cors.headers(environ.get("HTTP_ORIGIN", ""))
         return headers + [pair for pair in added if pair[0].lower() not in present]
 
     def _address(self, environ: dict[str, Any]) -> str:

@@ -67,7 +67,7 @@ class Proxy:
         headers = to_upstream(
             request.environ, authorization=authorization, address=client_address(), request_id=g.request_id
         )
-        return Call(request.method, _target(request.environ), headers, request.get_data(cache=False))
+        return Call(request.method, target(request.environ), headers, request.get_data(cache=False))
 
     def _end_with_session(self, response: Response, stream: Stream) -> None:
         session = g.principal.session
@@ -83,7 +83,7 @@ class Proxy:
         return {Access.PUBLIC: public, Access.TOKEN: any_scope, Access.ADMIN: admin_only}[route.access](view)
 
 
-def _target(environ: Mapping[str, Any]) -> str:
+def target(environ: Mapping[str, Any]) -> str:
     """The path that was routed by, escaped anew, so that the upstream sees no other; the query as it was sent."""
     path = quote_from_bytes(environ["PATH_INFO"].encode("latin-1"), safe=_SAFE)
     query = environ.get("QUERY_STRING", "")

@@ -61,5 +61,6 @@ def test_secrets_are_not_written() -> None:
 
 def test_a_traceback_stays_on_its_line() -> None:
     [failed] = [line for line in lines() if line["message"] == "failed"]
-    assert "ValueError: why" in failed["exception"]
+    assert "ValueError: why" in failed["error.stack_trace"]
+    assert (failed["error.type"], failed["error.message"]) == ("ValueError", "why\nit broke")
     assert failed["log.level"] == "error"

@@ -1,8 +1,8 @@
 """The Celery app factory. The ledger stream, not Celery, is what keeps snapshots: see the architecture page."""
 
-from typing import Final
+from typing import Any, Final
 
-from celery import Celery
+from celery import Celery, signals
 from kombu.entity import Queue
 
 from aro.contracts.names import QUEUE_ENRICH, QUEUES
@@ -49,4 +49,13 @@ def create_celery(name: str, *, broker_url: str) -> Celery:
         enable_utc=True,
         timezone="UTC",
     )
+    signals.worker_process_shutdown.connect(_ship_last_lines, weak=False)
     return app
+
+
+def _ship_last_lines(**_: Any) -> None:
+    """Children of the pool end without their exit handlers."""
+    # Not at the top: it declares metrics, and a process that only sends tasks may come too early for that.
+    from aro.runtime.log_shipping import flush_logs
+
+    flush_logs()

@@ -41,6 +41,7 @@ class Query(AsOfQuery):
 class NewThingSchema(Schema):
     name = fields.String(required=True, validate=Length(1, 20))
     note = fields.String(allow_none=True)
+    expiry = ExpiryDate(load_default=None)
 
 
 def made(*declare: Callable[[Blueprint], Any], problems: tuple[type[AroError], ...] = ()) -> dict[str, Any]:
@@ -130,6 +131,7 @@ def test_a_body_is_referred_to_with_its_example() -> None:
     assert schema["required"] == ["name"]
     assert schema["additionalProperties"] is False
     assert schema["properties"]["note"]["type"] == ["string", "null"]
+    assert schema["properties"]["expiry"]["anyOf"] == [{"type": "string", "format": "date"}, {"type": "null"}]
 
 
 def test_answers_stack_and_carry_their_examples() -> None:
@@ -199,7 +201,7 @@ def test_guards_are_written_down() -> None:
 
 def test_a_route_can_say_more_by_hand() -> None:
     def add(blueprint: Blueprint) -> None:
-        @blueprint.get("/<int:number>/<name>")
+        @blueprint.get("/<int:number>/<string(length=8):name>")
         @blueprint.doc(
             security=[{"personalToken": []}],
             parameters=[{"name": "name", "in": "path", "description": "as in the catalogue"}],
@@ -213,6 +215,7 @@ def test_a_route_can_say_more_by_hand() -> None:
     number, name = found["parameters"]
     assert number["schema"] == {"type": "integer", "minimum": 0}
     assert (name["description"], name["required"]) == ("as in the catalogue", True)
+    assert name["schema"] == {"type": "string", "minLength": 8, "maxLength": 8}
     assert set(document["components"]["securitySchemes"]) == {"personalToken"}
 
 

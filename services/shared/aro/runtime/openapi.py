@@ -43,6 +43,7 @@ HEADERS: Final[dict[str, Json]] = {
     "RateLimit-Remaining": {"description": "Requests left in this window", "schema": {"type": "integer", "minimum": 0}},
     "RateLimit-Reset": {"description": "Seconds until the window ends", "schema": {"type": "integer", "minimum": 0}},
 }
+"""What a route may declare; it then sends it with every answer of that status."""
 SECURITY_SCHEMES: Final[dict[str, Json]] = {
     "bearerAuth": {
         "type": "http",
@@ -68,7 +69,9 @@ CODES: Final = frozenset(
     | {http_code(status) for status in (400, 404, 405, 406, 413, 414, 415)}
 )
 _HEADERS_OF_PROBLEM: Final = {401: ("WWW-Authenticate",), 429: ("Retry-After",)}
-_PLACEHOLDER: Final = re.compile(r"<(?:(?P<converter>[a-z]+)(?:\([^)]*\))?:)?(?P<name>[a-zA-Z_]+)>")
+_PLACEHOLDER: Final = re.compile(
+    r"<(?:(?P<converter>[a-z]+)(?:\((?:length=(?P<length>\d+))?[^)]*\))?:)?(?P<name>[a-zA-Z_]+)>"
+)
 _CONVERTERS: Final[dict[str, Json]] = {
     "int": {"type": "integer", "minimum": 0},
     "float": {"type": "number"},
@@ -112,7 +115,7 @@ def describe(app: Flask, *, title: str, description: str, problems: tuple[type[A
         "components": {
             "schemas": {**schemas.components(), "Problem": _PROBLEM},
             "responses": dict(sorted(document.responses.items())),
-            "headers": {name: HEADERS[name] for name in sorted(document.headers)},
+            "headers": {name: {"required": True, **HEADERS[name]} for name in sorted(document.headers)},
             "securitySchemes": {name: SECURITY_SCHEMES[name] for name in sorted(document.schemes)},
         },
     }
@@ -263,7 +266,9 @@ class _Document:
 def _path_parameters(rule: Rule) -> list[Json]:
     found = []
     for match in _PLACEHOLDER.finditer(rule.rule):
-        schema = _CONVERTERS.get(match["converter"] or "", {"type": "string", "minLength": 1})
+        length = int(match["length"] or 0)
+        exactly = {"minLength": length, "maxLength": length} if length else {"minLength": 1}
+        schema = _CONVERTERS.get(match["converter"] or "", {"type": "string", **exactly})
         known = PATH_PARAMETERS.get(match["name"], {"schema": schema})
         found.append({"name": match["name"], "in": "path", "required": True, **known})
     return found

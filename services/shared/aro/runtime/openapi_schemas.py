@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 OPENAPI_VERSION: Final = "3.1.0"
 _REFERENCE: Final = "#/components/schemas/{name}"
+_NULL: Final = {"type": "null"}
 _ARGUMENT_LOCATIONS: Final = {"query": "query", "headers": "header", "path": "path"}
 
 
@@ -85,7 +86,7 @@ class _Converter(OpenAPIConverter):
             return {}
         for name in ("type", "format"):  # said by the class that it inherits from
             ret.pop(name, None)
-        return own
+        return {"anyOf": [own, _NULL]} if field.allow_none else own
 
 
 def _name(schema: type[Schema] | Schema) -> str:
@@ -96,6 +97,8 @@ def _name(schema: type[Schema] | Schema) -> str:
 def _as_text(parameter: Json) -> Json:
     """A parameter that is left out has no value; ``null`` cannot be written into a query string."""
     schema = dict(parameter["schema"])
+    if schema.get("anyOf", [])[1:] == [_NULL]:
+        schema |= schema.pop("anyOf")[0]
     if isinstance(schema.get("type"), list):
         schema["type"] = next(kind for kind in schema["type"] if kind != "null")
     if schema.get("default", ...) is None:

@@ -27,7 +27,8 @@ def main() -> int:
 
 def _serve() -> int:
     settings = load(AuthSettings, os.environ)
-    configure_logs("auth", level=settings.log_level)
+    ship_to = settings.redis_url if settings.log_shipping else None
+    configure_logs("auth", level=settings.log_level, ship_to=ship_to)
     load_or_create(settings.key_dir, settings.key_group)
     serve(lambda: create(settings), host=settings.host, port=settings.port)
     return 0

@@ -39,7 +39,8 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         settings = load(FeedSettings, {**os.environ, **options})
-        configure_logs("feed-generator", level=settings.log_level)
+        ship_to = settings.redis_url if settings.log_shipping else None
+        configure_logs("feed-generator", level=settings.log_level, ship_to=ship_to)
         if settings.backfill:
             print(f"{backfill(settings, SystemClock())} messages back-filled")
         else:

@@ -15,6 +15,7 @@ class FeedSettings:
     operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)
     host: str = setting("ARO_HOST", "address for health and metrics", default="127.0.0.1")
     log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
+    log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
     provider: str = setting("ARO_FEED_PROVIDER", "where chains come from", default="synthetic", choices=PROVIDERS)
     products: tuple[str, ...] = setting(
         "ARO_FEED_PRODUCTS",

@@ -59,7 +59,8 @@ def run() -> int:
     except SettingsError as error:
         print(f"{SERVICE} cannot start: {error}", file=sys.stderr)  # noqa: T201 - there is no log yet
         return 2
-    configure_logs(SERVICE, level=settings.log_level)
+    ship_to = settings.redis_url if settings.log_shipping else None
+    configure_logs(SERVICE, level=settings.log_level, ship_to=ship_to)
     return Process(Gateway(settings, SystemClock())).run()
 
 

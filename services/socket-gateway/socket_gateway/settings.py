@@ -14,6 +14,7 @@ class GatewaySettings:
     host: str = setting("ARO_HOST", "address to listen on", default="127.0.0.1")
     port: int = setting("ARO_PORT", "port for sockets, health and metrics", minimum=1)
     log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
+    log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
     cors_origins: tuple[str, ...] = setting(
         "ARO_CORS_ORIGINS", "origins of web pages that may connect, comma-separated; only its own if empty", default=()
     )

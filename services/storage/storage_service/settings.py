@@ -20,6 +20,10 @@ class StorageSettings:
         default="INFO",
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
     )
+    log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
+    redis_url: Secret | None = setting(
+        "ARO_REDIS_URL", "Redis that log lines are shipped through; they stay on stdout if not set", default=None
+    )
     chain_retention_hours: float = setting(
         "ARO_CHAIN_RETENTION_HOURS",
         "hours that whole chains are kept; the default feed writes 0.9 GB an hour",

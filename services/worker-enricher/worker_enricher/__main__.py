@@ -38,7 +38,8 @@ def _run(role: str) -> int:
         if role == "work":
             # Children count in files that the parent serves; the variable must be set before the first metric exists.
             os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
-        configure_logs(f"worker-enricher-{role}", level=settings.log_level)
+        ship_to = settings.redis_url if settings.log_shipping else None
+        configure_logs(f"worker-enricher-{role}", level=settings.log_level, ship_to=ship_to)
         from worker_enricher import roles
 
         {"consume": roles.consume, "work": roles.work, "beat": roles.beat}[role](settings)

@@ -14,6 +14,7 @@ class WorkerSettings:
     host: str = setting("ARO_HOST", "address for health and metrics", default="127.0.0.1")
     operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)
     log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
+    log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
     concurrency: int = setting(
         "ARO_WORKER_CONCURRENCY",
         "child processes of role work; with one, chains wait while a surface is fitted",

@@ -1,4 +1,4 @@
-"""Log lines of real processes of every kind on their way into a real Redis, and what they feel when it is in trouble."""
+"""Log lines of real processes of every kind on their way into a real Redis, also into one that is in trouble."""
 
 import json
 import os

@@ -21,7 +21,8 @@ def main() -> int:
     except SettingsError as error:
         print(f"api-gateway cannot start: {error}", file=sys.stderr)
         return 2
-    configure_logs("api-gateway", level=settings.log_level)
+    ship_to = settings.redis_url if settings.log_shipping else None
+    configure_logs("api-gateway", level=settings.log_level, ship_to=ship_to)
     serve(lambda: create(settings), host=settings.host, port=settings.port, threads=THREADS)
     return 0
 

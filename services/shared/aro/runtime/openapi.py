@@ -34,7 +34,11 @@ HEADERS: Final[dict[str, Json]] = {
         "schema": {"type": "string", "format": "date-time"},
     },
     "Cache-Control": {"description": "Who may keep this, and for how long", "schema": {"type": "string"}},
-    "Link": {"description": 'The next page, as <…>; rel="next"; absent on the last', "schema": {"type": "string"}},
+    "Link": {
+        "description": 'The next page, as <…>; rel="next"; absent on the last',
+        "required": False,
+        "schema": {"type": "string"},
+    },
     "Location": {"description": "Where the new object is", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {"description": "Bearer, and why the token was refused", "schema": {"type": "string"}},
@@ -43,7 +47,7 @@ HEADERS: Final[dict[str, Json]] = {
     "RateLimit-Remaining": {"description": "Requests left in this window", "schema": {"type": "integer", "minimum": 0}},
     "RateLimit-Reset": {"description": "Seconds until the window ends", "schema": {"type": "integer", "minimum": 0}},
 }
-"""What a route may declare; it then sends it with every answer of that status."""
+"""What a route may declare; it then sends it with every answer of that status, unless it is not ``required``."""
 SECURITY_SCHEMES: Final[dict[str, Json]] = {
     "bearerAuth": {
         "type": "http",

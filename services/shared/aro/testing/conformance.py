@@ -79,6 +79,7 @@ def ask(
     examples: int,
     known: Mapping[str, Sequence[str]] = _NOTHING,
     rules: Collection[str] = (),
+    phases: Collection[str] = PHASES,
 ) -> Findings:
     """Ask the service at `url` about `document`, as the bearer of `token` or as nobody; a `Login` is repeated whenever
     a case ended its session.
@@ -94,6 +95,7 @@ def ask(
         "continue-on-failure": True,
         "workers": 1,
         "warnings": False,
+        "phases": {name: {"enabled": name in phases} for name in PHASES},
         "cache": {"enabled": False},
         "output": {"sanitization": {"enabled": False}, "truncation": {"enabled": False}},
         "generation": {"max-examples": examples, "deterministic": True, "no-shrink": True, "database": "none"},

@@ -24,6 +24,8 @@ ONE_PERCENT: Final = 0.01
 REACH: Final = 0.08
 NODES: Final = 33
 """Spots from -8 % to +8 %, 0.5 % apart; between two of them total gamma is nearly linear."""
+NODE_FACTORS: Final[FloatArray] = np.linspace(1.0 - REACH, 1.0 + REACH, NODES)
+"""Of the spot."""
 INV_SQRT_2_PI: Final = 0.3989422804014327
 
 
@@ -106,28 +108,69 @@ def gamma_flip(
     offsets : (chains + 1,); chain i owns ``offsets[i]:offsets[i + 1]`` of the flat arrays (contracts,) that follow
     spot, forward, years : (chains,)
     """
-    chains = len(offsets) - 1
-    nodes = np.linspace(1.0 - REACH, 1.0 + REACH, NODES)
-    if chains == 0 or strikes.size == 0:
-        return np.full(chains, np.nan)
-    chain = np.repeat(np.arange(chains), np.diff(offsets))
+    if len(offsets) == 1 or strikes.size == 0:
+        return np.full(len(offsets) - 1, np.nan)
     with np.errstate(all="ignore"):
-        totals = np.zeros((NODES, chains))
-        for iv, interest, sign in ((call_iv, call_open_interest, 1.0), (put_iv, put_open_interest, -1.0)):
-            use = np.flatnonzero((iv > 0.0) & (interest > 0.0) & np.isfinite(forward[chain] + interest))
-            of = chain[use]
-            s = iv[use] * np.sqrt(years[of])
-            # d1 at each node is linear in the log of the node; Γ·F² = D·F·n(d1)/s, and D is one per chain.
-            d1 = np.log(forward[of] / strikes[use]) / s + 0.5 * s
-            scale = sign * interest[use] * (INV_SQRT_2_PI / s)
-            inverse = 1.0 / s
-            for node, shift in enumerate(np.log(nodes)):
-                moved = d1 + shift * inverse
-                totals[node] += np.bincount(of, scale * np.exp(-0.5 * moved * moved), chains)
-        return np.where(forward > 0.0, spot * _nearest_root(nodes, totals * nodes[:, None]), np.nan)
+        totals = _totals(
+            offsets, strikes, call_iv, put_iv, call_open_interest, put_open_interest, forward, years, SIGNS["naive"]
+        )
+        return np.where(forward > 0.0, spot * nearest_root(NODE_FACTORS, totals), np.nan)
 
 
-def _nearest_root(nodes: FloatArray, totals: FloatArray) -> FloatArray:
+def gamma_profile(
+    offsets: IntArray,
+    strikes: FloatArray,
+    call_iv: FloatArray,
+    put_iv: FloatArray,
+    call_open_interest: FloatArray,
+    put_open_interest: FloatArray,
+    forward: FloatArray,
+    years: FloatArray,
+    discount: FloatArray,
+    contract_size: FloatArray,
+    sign_model: SignModel = "naive",
+) -> FloatArray:
+    """(NODES, chains): what `exposure.net` would be at each of `NODE_FACTORS` times the spot, repriced as in
+    `gamma_flip`; NaN without a forward. Arguments as there, `discount` and `contract_size` (chains,)."""
+    if len(offsets) == 1 or strikes.size == 0:
+        return np.full((NODES, len(offsets) - 1), np.nan)
+    with np.errstate(all="ignore"):
+        totals = _totals(
+            offsets, strikes, call_iv, put_iv, call_open_interest, put_open_interest, forward, years, SIGNS[sign_model]
+        )
+        return np.where(forward > 0.0, totals * (discount * forward * contract_size * ONE_PERCENT), np.nan)
+
+
+def _totals(
+    offsets: IntArray,
+    strikes: FloatArray,
+    call_iv: FloatArray,
+    put_iv: FloatArray,
+    call_open_interest: FloatArray,
+    put_open_interest: FloatArray,
+    forward: FloatArray,
+    years: FloatArray,
+    signs: tuple[float, float],
+) -> FloatArray:
+    """(NODES, chains): Σ sign·OI·Γ·F² at each node, in units of D·F(now)."""
+    chains = len(offsets) - 1
+    chain = np.repeat(np.arange(chains), np.diff(offsets))
+    totals = np.zeros((NODES, chains))
+    for iv, interest, sign in ((call_iv, call_open_interest, signs[0]), (put_iv, put_open_interest, signs[1])):
+        use = np.flatnonzero((iv > 0.0) & (interest > 0.0) & np.isfinite(forward[chain] + interest))
+        of = chain[use]
+        s = iv[use] * np.sqrt(years[of])
+        # d1 at each node is linear in the log of the node; Γ·F² = D·F·n(d1)/s, and D is one per chain.
+        d1 = np.log(forward[of] / strikes[use]) / s + 0.5 * s
+        scale = sign * interest[use] * (INV_SQRT_2_PI / s)
+        inverse = 1.0 / s
+        for node, shift in enumerate(np.log(NODE_FACTORS)):
+            moved = d1 + shift * inverse
+            totals[node] += np.bincount(of, scale * np.exp(-0.5 * moved * moved), chains)
+    return totals * NODE_FACTORS[:, None]
+
+
+def nearest_root(nodes: FloatArray, totals: FloatArray) -> FloatArray:
     """The root of each column (nodes, chains) nearest to 1; NaN without a change of sign."""
     left, right = totals[:-1], totals[1:]
     crosses = (left * right < 0.0) | ((left == 0.0) & (right != 0.0))

@@ -76,26 +76,26 @@ def fit_surface(
         return None
     k_, iv_, weight_, T, F = k_[order], iv_[order], weight_[order], T[order], F[order]
     raw = _take(fits, order)
-    domain = _domain(raw)
+    reach = domain(raw.k_low, raw.k_high)
     with np.errstate(all="ignore"):
         usable = usable_points(k_, iv_, weight_)
         weight_ = np.where(usable, weight_, 0.0)
-        look = arbitrage.grid(raw.svi, *domain)
+        look = arbitrage.grid(raw.svi, *reach)
         ranges = raw.k_low, raw.k_high
         violations = [
             *arbitrage.butterfly_violations(raw.svi, look, *ranges),
             *arbitrage.calendar_violations(raw.svi, look, *ranges),
         ]
-        svi, model = raw.svi, _model(raw.svi, domain, "svi")
+        svi, model = raw.svi, _model(raw.svi, reach, "svi")
         law = fit_power_law(k_, iv_, weight_, T, total_variance(np.zeros((len(T), 1)), raw.svi)[:, 0])
         if model == "ssvi":
-            svi = repaired(raw.svi, _sound(start, order, law), scaled(k_, iv_, weight_, T), usable, domain)
-            model = _model(svi, domain, "svi_repaired")
+            svi = repaired(raw.svi, _sound(start, order, law), scaled(k_, iv_, weight_, T), usable, reach)
+            model = _model(svi, reach, "svi_repaired")
         final, last_resort = (quality(curves, k_, iv_, usable, T) for curves in (svi, law.slices()))
         if model != "svi" and (model == "ssvi" or _error(last_resort) < _error(final)):
             model, svi, final = "ssvi", law.slices(), last_resort
     surface = Surface(
-        model=model, spot=spot, years=T, forward=F, svi=svi, power_law=law, k_low=domain[0], k_high=domain[1]
+        model=model, spot=spot, years=T, forward=F, svi=svi, power_law=law, k_low=reach[0], k_high=reach[1]
     )
     return SurfaceFit(surface=surface, expiries=order, raw=raw, final=final, violations=violations)
 
@@ -195,8 +195,9 @@ def _model(svi: Svi, domain: tuple[float, float], sound: SurfaceModel) -> Surfac
     return sound if arbitrage.is_sound(svi, arbitrage.grid(svi, *domain)) else "ssvi"
 
 
-def _domain(fits: SliceFits) -> tuple[float, float]:
-    low, high = float(fits.k_low.min()), float(fits.k_high.max())
+def domain(k_low: FloatArray, k_high: FloatArray) -> tuple[float, float]:
+    """The range of ln(K/F) that the surface of smiles quoted from `k_low` to `k_high` (slices,) answers for."""
+    low, high = float(k_low.min()), float(k_high.max())
     margin = MARGIN * (high - low)
     return min(low, 0.0) - margin, max(high, 0.0) + margin
 

@@ -109,9 +109,10 @@ def _fetched(upstream: Upstream) -> Json | None:
         reply.body.close()
         return None
     try:
-        part = msgspec.json.decode(reply.body, type=dict) if reply.status == 200 else None
+        part = msgspec.json.decode(reply.body, type=dict) if reply.status == 200 else {}
     except msgspec.DecodeError:
-        part = None
-    if part is None:
+        part = {}
+    if "openapi" not in part or not isinstance(part.get("paths"), dict):
         log.warning("a service gave no OpenAPI document", upstream=upstream.name, status=reply.status)
+        return None
     return part

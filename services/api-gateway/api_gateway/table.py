@@ -14,7 +14,9 @@ UPSTREAMS: Final = (AUTH, STORAGE, ANALYTICS, LOGGING)
 
 TAIL_IDLE_SECONDS: Final = 60.0
 """An event stream that is silent for longer is dead: services send a comment at least every 15 s."""
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+READING: Final = ("GET", "HEAD")
+WRITING: Final = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS: Final = READING + WRITING
 
 
 class Access(Enum):
@@ -51,6 +53,8 @@ ROUTES: Final = (
     Route("/api/v1/auth/login", AUTH, _ACCOUNTS, Access.PUBLIC),
     Route("/api/v1/auth/refresh", AUTH, _ACCOUNTS, Access.PUBLIC),
     Route("/api/v1/auth/tokens/exchange", AUTH, _ACCOUNTS, Access.PUBLIC),
+    Route("/api/v1/auth/users", AUTH, _ACCOUNTS, Access.ADMIN, below=True),
+    Route("/api/v1/auth/invitations", AUTH, _ACCOUNTS, Access.ADMIN, below=True),
     Route("/api/v1/auth", AUTH, _ACCOUNTS, below=True),
     Route("/api/v1/products", STORAGE, _READS, below=True),
     Route("/api/v1/chains", STORAGE, _READS, below=True),
@@ -59,7 +63,8 @@ ROUTES: Final = (
     Route("/api/v1/ohlc", ANALYTICS, _SUMS, below=True),
     Route("/api/v1/alerts", ANALYTICS, _SUMS, below=True),
     Route("/api/v1/logs/tail", LOGGING, _TAIL, Access.ADMIN),
-    Route("/api/v1/logs", LOGGING, _READS, below=True),
+    Route("/api/v1/logs", LOGGING, _READS, Access.ADMIN, below=True, methods=READING),
+    Route("/api/v1/logs", LOGGING, _READS, below=True, methods=WRITING),
 )
 
 

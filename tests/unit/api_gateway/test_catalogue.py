@@ -157,4 +157,5 @@ def test_paths_belong_to_the_service_of_their_row() -> None:
     assert owner("/api/v1/chainsaw") is None
     assert owner("/api/v1/logs/tail") == "logging"
     assert owner("/metrics") is None
-    assert len({route.path for route in ROUTES}) == len(ROUTES)
+    rows = [(route.path, method) for route in ROUTES for method in route.methods]
+    assert len(set(rows)) == len(rows)

@@ -22,6 +22,7 @@ from aro.runtime.openapi import add_openapi
 from aro.runtime.preparation import Preparation
 from aro.runtime.web import answer_problem, create_app
 from storage_service.housekeeping import Housekeeping
+from storage_service.migrations import migrate
 from storage_service.reader import Reader
 from storage_service.routes import chain_routes, product_routes, tick_routes
 from storage_service.settings import StorageSettings
@@ -45,17 +46,11 @@ REQUEST_SECONDS: Final = 2.5
 def create(settings: StorageSettings) -> Flask:
     """The app with its connections and threads. Call it in the process that serves."""
     database = mongo.connect(settings.mongo_url, settings.mongo_database)
-    preparation = Preparation(lambda: ensure(database), retry_on=MongoError)
+    preparation = Preparation(lambda: _migrate(database), retry_on=MongoError)
     app = build(settings, database, preparation)
     preparation.start()
     Housekeeping(ChainStore(database), SystemClock(), lambda now_ms: expire(settings, database, now_ms)).start()
     return app
-
-
-def ensure(database: MongoDatabase) -> None:
-    """Create collections and indexes. Safe to repeat, beside a live system too."""
-    for store in (ChainStore, TickStore, IvHistoryStore, SurfaceStore, BarStore):
-        store(database).ensure()
 
 
 def expire(settings: StorageSettings, database: MongoDatabase, now_ms: int) -> int:
@@ -70,6 +65,10 @@ def expire(settings: StorageSettings, database: MongoDatabase, now_ms: int) -> i
         + BarStore(database).expire(now_ms=now_ms, days=settings.bar_retention_days)
         + expire_presence(database, now_ms=now_ms, days=max(LOOK_BACK_HOURS / 24, settings.metrics_retention_days))
     )
+
+
+def _migrate(database: MongoDatabase) -> None:
+    migrate(database, SystemClock())
 
 
 def build(settings: StorageSettings, database: MongoDatabase, preparation: Preparation) -> Flask:

@@ -7,6 +7,7 @@ import sys
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock, utc
 from aro.adapters.mongo import MongoDatabase
+from aro.adapters.tick_store import TickStore
 from aro.testing import enriched
 from aro.testing.eventually import eventually
 
@@ -16,16 +17,20 @@ HOUR, DAY = 3_600, 86_400
 def test_the_running_service_deletes_what_retention_does_not_keep(stored: MongoDatabase) -> None:
     now = SystemClock().now_ms()
     ages = {"chain_snapshots": 2 * HOUR, "chain_metrics": 7 * DAY, "chain_latest": 7 * DAY, "ticks": 7 * DAY}
-    for name, age in ages.items():
-        assert "source_at" in stored[name].index_information()
-        for mark, seconds in (("old", age + 60), ("young", age - 600)):
-            document = {"_id": mark, "source_at": utc(now - seconds * 1000), "data": b"", "product": "X"}
-            stored[name].insert_one(document)
+    for age in sorted(set(ages.values())):
+        for seconds in (age + 60, age - 600):
+            record = enriched.record(now - seconds * 1000, expiry=f"2026-01-{10 + age // DAY}")
+            ChainStore(stored).save([record])
+            TickStore(stored).save([enriched.tick(now - seconds * 1000)])
 
     def left() -> bool:
-        return all([document["_id"] for document in stored[name].find({})] == ["young"] for name in ages)
+        return all(
+            min(document["source_at"] for document in stored[name].find({})) > utc(now - age * 1000)
+            for name, age in ages.items()
+        )
 
     eventually(left, "what is too old to be deleted", seconds=15)
+    assert all(stored[name].count_documents({}) for name in ages)
 
 
 def test_an_index_with_other_keys_is_replaced(stored: MongoDatabase) -> None:

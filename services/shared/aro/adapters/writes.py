@@ -2,14 +2,16 @@
 
 from typing import Final
 
+from pymongo import ASCENDING
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document, is_duplicate_id
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
+INDEX_NOT_FOUND: Final = 27
 
 
 def insert_new(collection: Collection[Document], documents: list[Document]) -> int:
@@ -36,7 +38,11 @@ def ensure_index(collection: Collection[Document], keys: list[tuple[str, int]], 
     """Create an index, or replace the one of this `name` when it has other keys."""
     existing = collection.index_information().get(name)
     if existing is not None and list(existing["key"]) != keys:
-        collection.drop_index(name)
+        try:
+            collection.drop_index(name)
+        except OperationFailure as error:
+            if error.code != INDEX_NOT_FOUND:  # another process was faster
+                raise
     collection.create_index(keys, name=name)
 
 
@@ -45,9 +51,7 @@ def ensure_expiry(collection: Collection[Document]) -> None:
 
     It is a plain one: the embedded server works off TTL indexes by reading whole collections under its lock.
     """
-    if "source_at_ttl" in collection.index_information():
-        collection.drop_index("source_at_ttl")
-    collection.create_index("source_at", name="source_at")
+    ensure_index(collection, [("source_at", ASCENDING)], "source_at")
 
 
 def expire(collection: Collection[Document], *, before_ms: int) -> int:

@@ -1,0 +1,49 @@
+"""``python -m storage_service migrate``: the schema by hand, beside a live system or before one."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aro.adapters import mongo
+from aro.adapters.clock import SystemClock
+from aro.adapters.mongo import MongoError
+from aro.runtime.settings import Secret, SettingsError, load, setting
+from storage_service.migrations import migrate, pending, version_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateSettings:
+    mongo_url: Secret = setting("ARO_MONGO_URL", "MongoDB connection string")
+    mongo_database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
+
+
+def migrate_command(arguments: Sequence[str]) -> int:
+    """0 done, or nothing to do; 1 with ``--check`` if something is pending; 2 if it cannot be known."""
+    parser = argparse.ArgumentParser(prog="python -m storage_service migrate")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if something is pending")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load(MigrateSettings, os.environ)
+    except SettingsError as error:
+        return _cannot(str(error))
+    database = mongo.connect(str(settings.mongo_url), settings.mongo_database, timeout=60.0)
+    try:
+        mongo.ping(database)
+        changes = pending(database) if options.check else migrate(database, SystemClock())
+        version = version_of(database)
+    except MongoError as error:
+        return _cannot(f"MongoDB does not answer as it should: {type(error).__name__}")
+    finally:
+        database.client.close()
+    is_pending = options.check and bool(changes)
+    lines = [f"{'pending' if is_pending else 'done'}: {change}" for change in changes]
+    summary = f"schema version {version}; {'changes are pending' if is_pending else 'nothing is pending'}"
+    print(*lines, summary, sep="\n")  # noqa: T201 - a command line talks to a person
+    return 1 if is_pending else 0
+
+
+def _cannot(reason: str) -> int:
+    print(f"storage cannot migrate: {reason}", file=sys.stderr)  # noqa: T201
+    return 2

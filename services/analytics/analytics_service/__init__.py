@@ -1,0 +1,1 @@
+"""Analytics asked over HTTP: computed from live and stored data, never stored."""

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from aro.adapters.bar_marks import BarMarks, Mark, Minute
-from aro.adapters.bar_store import MINUTE_MS, PRODUCT_LEVEL, BarRow, BarStore, MinuteBars
+from aro.adapters.bar_store import MINUTE_MS, PRODUCT_LEVEL, BarStore, MinuteBars
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import Clock
 from aro.adapters.live import LivePublisher, LiveReader, Publication
@@ -18,13 +18,13 @@ from aro.contracts.codec import encode_json
 from aro.contracts.names import bars_channel, parse_channel, ticks_channel
 from aro.runtime.logs import get_logger
 from worker_enricher import metrics
-from worker_enricher.bars import SPOT, bars_state, minute_bars, minute_of, runs
+from worker_enricher.bars import SPOT, bars_state, minute_bars, runs
+from worker_enricher.live_bars import LiveBars
 from worker_enricher.owed_bars import due_ms
+from worker_enricher.prices import ticks_between
 
 log = get_logger(__name__)
 
-LIVE_MINUTES: Final = 10
-"""Minutes on the channel before the one that grows."""
 RETRY_SECONDS: Final = 15.0
 """After MongoDB failed it is left alone this long; what is owed stays owed."""
 BUDGET_SECONDS: Final = 1.0
@@ -38,7 +38,6 @@ CATCH_UP_MS: Final = 24 * 3_600_000
 """So far back."""
 LEFT_ALONE_MS: Final = 3 * MINUTE_MS
 """What is younger has not had its turn yet."""
-PAGE: Final = 5_000
 
 Key = tuple[str, str]
 """(product, expiry)"""
@@ -69,6 +68,7 @@ class BarDesk:
         self._chains = chains
         self._ticks = ticks
         self._store = store
+        self._live = LiveBars(store, ticks)
         self._marks = marks
         self._clock = clock
         self._catch_up_at = 0.0
@@ -111,31 +111,8 @@ class BarDesk:
         newest_ts = _stamp.decode(ticks.data).source_ts
         if shown is not None and newest_ts <= _stamp.decode(shown.data).source_ts:
             return None
-        newest = minute_of(newest_ts)
-        first = newest - LIVE_MINUTES * MINUTE_MS
-        closed = self._store.bars(name, PRODUCT_LEVEL, SPOT, first, newest - MINUTE_MS)
-        # Everything after the last stored bar is made of ticks: the minute that grows, and the one not rolled up yet.
-        since = closed[-1][0] + MINUTE_MS if closed else first
-        stamps, prices = self._prices(name, since, newest_ts)
-        if not stamps:
-            return None
-        growing: list[BarRow] = [
-            (minute, *found[SPOT]) for minute, found in sorted(minute_bars(stamps, {SPOT: prices}).items())
-        ]
-        rows = [*closed, *growing]
-        return bars_state(name, rows, source_ts=stamps[-1], computed_ts=self._clock.now_ms())
-
-    def _prices(self, name: str, start_ms: int, end_ms: int) -> tuple[list[int], list[float]]:
-        stamps: list[int] = []
-        prices: list[float] = []
-        cursor: str | None = None
-        while True:
-            page = self._ticks.ticks(name, start_ms=start_ms, end_ms=end_ms, limit=PAGE, cursor=cursor)
-            stamps += [tick.source_ts for tick in page.items]
-            prices += [tick.price for tick in page.items]
-            cursor = page.next_cursor
-            if cursor is None:
-                return stamps, prices
+        rows, source_ts = self._live.rows(name, newest_ts)
+        return bars_state(name, rows, source_ts=source_ts, computed_ts=self._clock.now_ms()) if rows else None
 
     # --- what is owed ----------------------------------------------------------------------
 
@@ -165,8 +142,8 @@ class BarDesk:
         product, expiry = stretch[0].minute.product, stretch[0].minute.expiry
         start_ms, end_ms = stretch[0].minute.minute_ts, stretch[-1].minute.minute_ts + MINUTE_MS - 1
         if expiry == PRODUCT_LEVEL:
-            stamps, prices = self._prices(product, start_ms, end_ms)
-            found = minute_bars(stamps, {SPOT: prices})
+            ticks = list(ticks_between(self._ticks, product, start_ms, end_ms))
+            found = minute_bars([tick.source_ts for tick in ticks], {SPOT: [tick.price for tick in ticks]})
         else:
             series = list(self._chains.metric_series(product, expiry, NUMERIC_METRICS, start_ms, end_ms))
             columns = list(zip(*series, strict=True)) or [()] * (len(NUMERIC_METRICS) + 1)

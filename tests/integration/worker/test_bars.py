@@ -191,6 +191,22 @@ def test_the_channel_shows_closed_minutes_and_the_one_that_grows(bench: Bench) -
     assert LiveReader(bench.client).positions([bars_channel("NIFTY")]) == position, "nothing new, nothing is sent"
 
 
+def test_the_channel_has_ticks_that_came_a_little_late(bench: Bench) -> None:
+    desk = bench.desk()
+    bench.move_to(20_000)
+    for offset, price in ((1_000, 1.0), (10_000, 2.0), (14_000, 3.0)):
+        bench.tick(offset, price)
+        desk.run()
+        bench.clock.advance(1)
+    bench.tick(9_500, 9.0)
+    bench.tick(15_000, 4.0)
+    desk.run()
+    state = bench.shown()
+    assert state is not None
+    [bar] = state.bars
+    assert (bar.open, bar.high, bar.low, bar.close, bar.count) == (1.0, 9.0, 1.0, 4.0, 5)
+
+
 def test_two_at_once_do_not_roll_up_the_same(bench: Bench) -> None:
     bench.chain(0, 0.2)
     bench.move_to(2 * MINUTE)

@@ -19,6 +19,7 @@ def merge(own: Json, parts: Mapping[str, Json], *, owner: Callable[[str], str | 
     another part is renamed after its service. `added` are responses of `own` that every operation may answer.
     """
     merged = copy.deepcopy(own)
+    tags: list[Json] = []
     for service, part in parts.items():
         part = _renamed(part, merged["components"], service)
         for kind, entries in part.get("components", {}).items():
@@ -28,8 +29,10 @@ def merge(own: Json, parts: Mapping[str, Json], *, owner: Callable[[str], str | 
                 item = _answering(item, merged["components"], added)
                 merged["paths"][path] = {**item, **merged["paths"].get(path, {})}
         used = {tag for item in merged["paths"].values() for tag in _tags(item)}
-        known = {tag["name"] for tag in merged["tags"]}
-        merged["tags"] += [tag for tag in part.get("tags", []) if tag["name"] in used - known]
+        known = {tag["name"] for tag in (*tags, *own["tags"])}
+        tags += [tag for tag in part.get("tags", []) if tag["name"] in used - known]
+    # What people come for first.
+    merged["tags"] = tags + merged["tags"]
     merged["paths"] = dict(sorted(merged["paths"].items()))
     _tell_apart(merged["paths"], owner)
     return merged

@@ -1,17 +1,18 @@
 """``/`` and ``/openapi.json``."""
 
-from flask import Blueprint, Response, redirect, request
+from flask import Response, redirect, request
 
 from api_gateway.documents import Documents
 from aro.contracts.problems import RateLimited
 from aro.runtime.answers import answers
+from aro.runtime.api import Blueprint
 from aro.runtime.web import json_response, public
 
 DOCUMENT_SECONDS = 60
 
 
 def front_routes(documents: Documents) -> Blueprint:
-    blueprint = Blueprint("documents", __name__)
+    blueprint = Blueprint("documents", __name__, description="Where to begin")
 
     @blueprint.get("/")
     @public

@@ -8,14 +8,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 from werkzeug.exceptions import NotFound
 
+from aro.contracts.problems import RateLimited
+from aro.runtime.answers import answers
+from aro.runtime.api import Blueprint
 from aro.runtime.web import public
 
 ASSET_SECONDS: Final = 3_600
 CONTENT_SECURITY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 """Swagger UI sets styles on its elements; scripts come from files only."""
@@ -30,6 +33,8 @@ ASSETS: Final = {
 }
 """All that is served; a name in a URL never becomes a path."""
 _PAGE: Final = "docs.html"
+_TEXT: Final = {"type": "string"}
+_HEADERS: Final = ("ETag", "Cache-Control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,23 @@ class _Asset:
 
 
 def page_routes() -> Blueprint:
-    blueprint = Blueprint("pages", __name__)
+    blueprint = Blueprint("pages", __name__, description="The page that shows this document")
 
     @blueprint.get("/docs")
     @public
+    @answers(_TEXT, "The page", media_type="text/html", headers=_HEADERS, problems=(RateLimited,))
     def docs() -> Response:
+        """This document as a page, to read and to try out."""
         response = _answer(_load(_OWN, _PAGE))
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY
         return response
 
     @blueprint.get("/docs/assets/<name>")
     @public
+    @blueprint.doc(parameters=[{"name": "name", "in": "path", "schema": {"type": "string", "enum": sorted(ASSETS)}}])
+    @answers(_TEXT, "The file", media_type="*/*", headers=_HEADERS, problems=(RateLimited,))
     def asset(name: str) -> Response:
+        """What the page is made of."""
         if name not in ASSETS:
             raise NotFound
         return _answer(_load(ASSETS[name], name))

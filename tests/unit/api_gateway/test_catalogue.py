@@ -139,7 +139,7 @@ def test_where_both_describe_an_operation_the_gateway_holds() -> None:
 
 
 def test_tags_that_nothing_uses_are_left_out() -> None:
-    assert [tag["name"] for tag in merged(storage=STORAGE, auth=AUTH)["tags"]] == ["documents", "storage", "auth"]
+    assert [tag["name"] for tag in merged(storage=STORAGE, auth=AUTH)["tags"]] == ["storage", "auth", "documents"]
 
 
 def test_the_parts_are_not_changed_by_it() -> None:

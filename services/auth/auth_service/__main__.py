@@ -7,8 +7,6 @@ import sys
 
 from aro.runtime.logs import configure_logs
 from aro.runtime.settings import SettingsError, load
-from aro.runtime.wsgi import serve
-from auth_service.app import create
 from auth_service.commands import CommandFailed, add_parsers, run_admin, run_keys
 from auth_service.keys import KeyUnusable, load_or_create
 from auth_service.settings import AdminSettings, AuthSettings, KeySettings
@@ -26,6 +24,10 @@ def main() -> int:
 
 
 def _serve() -> int:
+    # Commands do without the web frame, which takes a second to load.
+    from aro.runtime.wsgi import serve
+    from auth_service.app import create
+
     settings = load(AuthSettings, os.environ)
     ship_to = settings.redis_url if settings.log_shipping else None
     configure_logs("auth", level=settings.log_level, ship_to=ship_to)

@@ -151,15 +151,13 @@ def key_routes(keys: KeyRing) -> Blueprint:
 
 
 def _pair(signer: Signer, user: User, opened: Opened) -> TokenPair:
-    session = opened.session
-    left = max(1, (session.expires_ts - session.used_ts) // 1000)
-    seconds = min(ACCESS_SECONDS, left)
+    seconds = min(ACCESS_SECONDS, opened.seconds)
     return TokenPair(
-        access_token=signer.issue(user.id, user.role, session=session.id, lifetime=seconds),
+        access_token=signer.issue(user.id, user.role, session=opened.session.id, lifetime=seconds),
         refresh_token=opened.refresh_token,
         token_type="Bearer",  # noqa: S106 - a scheme
         expires_in=seconds,
-        refresh_expires_in=left,
+        refresh_expires_in=opened.seconds,
     )
 
 

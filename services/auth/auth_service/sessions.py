@@ -34,8 +34,11 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
+    """`seconds` is how long the refresh token is good if nobody uses it."""
+
     session: Session
     refresh_token: str = field(repr=False)
+    seconds: int
 
 
 class Sessions:
@@ -72,8 +75,8 @@ class Sessions:
             address=visitor.address,
         )
         self._store.add(session)
-        self._endings.end_sessions(user_id, "too_many", spare=self._per_user)
-        return Opened(session, token.text)
+        self._endings.end_sessions(user_id, "too_many", but=(session.id,), spare=self._per_user)
+        return _opened(session, token, now_ms)
 
     def refresh(self, text: str, visitor: Visitor) -> Opened:
         """The session of a refresh token, and the token that replaces it.
@@ -131,7 +134,7 @@ class Sessions:
             case Verdict.REPEAT:
                 assert session.rotation is not None
                 metrics.refreshes.labels("repeated").inc()
-                return Opened(session, token.successor(session.rotation.salt).text)
+                return _opened(session, token.successor(session.rotation.salt), now_ms)
             case Verdict.EXPIRED:
                 raise self._refused(TokenExpired("the session has expired; log in again"))
             case Verdict.ENDED:
@@ -147,7 +150,7 @@ class Sessions:
         if not self._store.rotate(after, used=token.digest):
             return None
         metrics.refreshes.labels("ok").inc()
-        return Opened(after, successor.text)
+        return _opened(after, successor, now_ms)
 
     def _reused(self, session_id: str) -> TokenRevoked:
         self._endings.end_session(session_id, "reuse")
@@ -161,3 +164,7 @@ class Sessions:
     def _refused(self, problem: NotAuthenticated) -> NotAuthenticated:
         metrics.refreshes.labels("refused").inc()
         return problem
+
+
+def _opened(session: Session, token: RefreshToken, now_ms: int) -> Opened:
+    return Opened(session, token.text, max(1, (session.expires_ts - now_ms) // 1000))

@@ -88,8 +88,6 @@ class Reader:
 
     def _chain_pages(self, name: str, query: Query, rule: SpanRule, read: Any) -> tuple[Stretch, Any]:
         expiry = self._expiry(name, query["expiry"], None)
-        if query["expiry"] is not None and not self._chains.has_expiry(name, expiry):
-            raise UnknownExpiry(f"{name} has no data for {expiry}")
         stretch = self._stretch(name, expiry, query, rule)
         return stretch, read(name, expiry, **_page(stretch, query))
 
@@ -100,10 +98,12 @@ class Reader:
     # --- which expiry ----------------------------------------------------------------------
 
     def _expiry(self, name: str, asked: str | None, as_of: int | None) -> str:
-        """`asked`, whether it has data or not; without it the nearest one that has data and is not over."""
+        """`asked` if it ever had data; without it the nearest one that has data and is not over."""
         known = product(name).name
         if asked is not None:
-            return asked
+            if self._chains.has_expiry(known, asked):
+                return asked
+            raise UnknownExpiry(f"{known} has no data for {asked}")
         now = self._clock.now_ms() if as_of is None else as_of
         for item in sorted(self._chains.expiries(known), key=lambda item: (item["expiry_ts"], item["expiry"])):
             if item["expiry_ts"] > now and (as_of is None or self._chains.expiry_at(known, item["expiry"], as_of)):
@@ -111,13 +111,9 @@ class Reader:
         raise UnknownExpiry(f"{name} has no data for any expiry that is not over")
 
     def _missing(self, what: str, name: str, expiry: str, as_of: int | None) -> Exception:
-        if as_of is None:
-            known = self._chains.has_expiry(name, expiry)
-        else:
-            known = self._chains.expiry_at(name, expiry, as_of) is not None
-        if known:
+        if as_of is None or self._chains.expiry_at(name, expiry, as_of) is not None:
             return NotFound(f"the {what} of {name} {expiry} at that time is not kept any more")
-        return UnknownExpiry(f"{name} has no data for {expiry}")
+        return UnknownExpiry(f"{name} had no data for {expiry} at that time")
 
     def _describe(self, item: Product, *, has_data: bool) -> ProductTerms:
         terms = item.terms(local_day(item, utc(self._clock.now_ms())))

@@ -6,7 +6,7 @@ that stores more runs beside an older one.
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -45,15 +45,23 @@ def described(required: Mapping[str, Schema], optional: Mapping[str, Schema] = t
     return {"bsonType": "object", "required": [*required], "properties": {**required, **optional}}
 
 
-def of_struct(struct: type[msgspec.Struct], *, key: str | None = None, **more: Schema) -> Schema:
-    """Of documents that hold the fields of `struct`, the field `key` as their `_id`, and `more`."""
+def of_struct(
+    struct: type[msgspec.Struct], *, key: str | None = None, typed: Collection[str] | None = None, **more: Schema
+) -> Schema:
+    """Of documents that hold the fields of `struct`, the field `key` as their `_id`, and `more`.
+
+    Those without default must be there; `typed` are the ones whose type is looked at, all if None.
+    """
     hints = typing.get_type_hints(struct)
-    required = {"_id": STRING}
-    optional: dict[str, Schema] = {}
-    for item in msgspec.structs.fields(struct):
-        if item.name != key:
-            (required if item.required else optional)[item.name] = {"bsonType": _bson(hints[item.name])}
-    return described({**required, **more}, optional)
+    fields = [item for item in msgspec.structs.fields(struct) if item.name != key]
+    checked = {
+        item.name: {"bsonType": _bson(hints[item.name])} for item in fields if typed is None or item.name in typed
+    }
+    return {
+        "bsonType": "object",
+        "required": ["_id", *(item.name for item in fields if item.required), *more],
+        "properties": {"_id": STRING, **checked, **more},
+    }
 
 
 def _bson(hint: Any) -> str | list[str]:
@@ -71,10 +79,24 @@ def _kinds(bson: str | list[str]) -> list[str]:
 
 _OF_CHAIN: Final = {"_id": STRING, "product": STRING, "expiry": STRING, "source_seq": WHOLE, "source_at": DATE}
 
+_TYPED_METRICS: Final = (
+    "product",
+    "expiry",
+    "expiry_ts",
+    "source_seq",
+    "source_ts",
+    "spot",
+    "forward",
+    "iv_atm",
+    "pcr_oi",
+)
+"""To look at the types of all 60 takes the embedded server 0.07 ms of 0.3 ms for an insert, of these 0.02 ms. The
+worker that writes them has them typed."""
+
 VALIDATORS: Final[Mapping[str, Schema]] = {
     names.COLLECTION_CHAINS: described({**_OF_CHAIN, "data": BYTES}),
     names.COLLECTION_LATEST: described({**_OF_CHAIN, "expiry_ts": WHOLE, "source_ts": WHOLE}, {"data": BYTES}),
-    names.COLLECTION_METRICS: of_struct(ChainMetrics, key="id", source_at=DATE),
+    names.COLLECTION_METRICS: of_struct(ChainMetrics, key="id", typed=_TYPED_METRICS, source_at=DATE),
     names.COLLECTION_TICKS: of_struct(EnrichedTick, key="id", source_at=DATE),
     names.COLLECTION_IV_HISTORY: of_struct(IvHistoryPoint, source_at=DATE),
     names.COLLECTION_SURFACES: described(

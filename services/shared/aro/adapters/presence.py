@@ -19,7 +19,8 @@ from aro.contracts.names import COLLECTION_PRESENCE
 MINUTE_MS: Final = 60_000
 LOOK_BACK_HOURS: Final = 10 * 24
 """Longer than any exchange stays closed."""
-_HOURS_AT_ONCE: Final = 24
+_ASKED_AT_ONCE: Final = (2, 24, LOOK_BACK_HOURS - 26)
+"""Hours: an hour that is there costs the embedded server 0.16 ms, one that is not 0.01 ms."""
 
 
 class Presence:
@@ -67,14 +68,16 @@ class Presence:
     def minutes(self, key: str, as_of_ms: int) -> Iterator[tuple[int, int]]:
         """Half-open minutes [a, b) that hold data of `key` and begin at or before `as_of_ms`, newest first."""
         last = as_of_ms // MINUTE_MS
-        for newest in range(last // 60, last // 60 - LOOK_BACK_HOURS, -_HOURS_AT_ONCE):
-            hours = {self._id(key, hour): hour for hour in range(newest, newest - _HOURS_AT_ONCE, -1)}
+        newest = last // 60
+        for count in _ASKED_AT_ONCE:
+            hours = {self._id(key, hour): hour for hour in range(newest, newest - count, -1)}
             found = {hours[item["_id"]]: int(item["minutes"]) for item in self._hours.find({"_id": {"$in": [*hours]}})}
             for hour in sorted(found, reverse=True):
                 for position in range(59, -1, -1):
                     minute = hour * 60 + position
                     if found[hour] >> position & 1 and minute <= last:
                         yield minute * MINUTE_MS, (minute + 1) * MINUTE_MS
+            newest -= count
 
     def _id(self, key: str, hour: int) -> str:
         return f"{self._series}|{key}|{hour}"

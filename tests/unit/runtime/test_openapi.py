@@ -213,7 +213,7 @@ def test_a_route_can_say_more_by_hand() -> None:
     document = made(add)
     found = operation(document, "/things/{number}/{name}")
     number, name = found["parameters"]
-    assert number["schema"] == {"type": "integer", "minimum": 0}
+    assert (number["description"], number["schema"]) == ("number", {"type": "integer", "minimum": 0})
     assert (name["description"], name["required"]) == ("as in the catalogue", True)
     assert name["schema"] == {"type": "string", "minLength": 8, "maxLength": 8}
     assert set(document["components"]["securitySchemes"]) == {"personalToken"}

@@ -273,7 +273,8 @@ def _path_parameters(rule: Rule) -> list[Json]:
         length = int(match["length"] or 0)
         exactly = {"minLength": length, "maxLength": length} if length else {"minLength": 1}
         schema = _CONVERTERS.get(match["converter"] or "", {"type": "string", **exactly})
-        known = PATH_PARAMETERS.get(match["name"], {"schema": schema})
+        described = {"description": match["name"].replace("_", " "), "schema": schema}
+        known = PATH_PARAMETERS.get(match["name"], described)
         found.append({"name": match["name"], "in": "path", "required": True, **known})
     return found
 

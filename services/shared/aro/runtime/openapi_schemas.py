@@ -84,7 +84,7 @@ class _Converter(OpenAPIConverter):
         own: Json | None = getattr(field, "json_schema", None)
         if own is None:
             return {}
-        for name in ("type", "format"):  # said by the class that it inherits from
+        for name in ("type", "format", "default"):  # said in the words of the class that it inherits from
             ret.pop(name, None)
         return {"anyOf": [own, _NULL]} if field.allow_none else own
 
@@ -101,8 +101,10 @@ def _as_text(parameter: Json) -> Json:
         schema |= schema.pop("anyOf")[0]
     if isinstance(schema.get("type"), list):
         schema["type"] = next(kind for kind in schema["type"] if kind != "null")
-    if schema.get("default", ...) is None:
-        del schema["default"]
+    default = schema.pop("default", None)
+    # A field may make something else of the text, and then its default is of that kind.
+    if default is not None and default in schema.get("enum", [default]):
+        schema["default"] = default
     return {**parameter, "schema": schema}
 
 

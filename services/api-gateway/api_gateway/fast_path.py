@@ -21,11 +21,18 @@ from aro.adapters.clock import Clock
 from aro.adapters.tokens import SCOPE_READ
 from aro.contracts.problems import AroError
 from aro.runtime.inline import Environ, Reply
+from aro.runtime.logs import get_logger
 from aro.runtime.web import record_request
+
+log = get_logger(__name__)
 
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 
+LINES_PER_SECOND: Final = 200
+"""Requests beyond that are in the metrics only. A line costs more than an answer, and clients that poll would else
+push everything else out of the stream of logs."""
 _METHODS: Final = ("GET", "HEAD")
+_WAYS: Final = {way: metrics.live_answers.labels(way) for way in ("loop", "thread")}
 
 
 class Asked(NamedTuple):
@@ -47,6 +54,7 @@ class Answers:
         self._clock = clock
         self._service = service
         self._stale_after_ms = stale_after_ms
+        self._lines = _Lines()
 
     def asked(self, environ: Environ) -> Asked | None:
         if environ["REQUEST_METHOD"] not in _METHODS:
@@ -70,7 +78,7 @@ class Answers:
 
     def record(self, environ: Environ, asked: Asked, reply: Reply, way: str, started: float) -> None:
         """`started` is of `time.perf_counter`."""
-        metrics.live_answers.labels(way).inc()
+        _WAYS[way].inc()
         record_request(
             self._service,
             environ["REQUEST_METHOD"],
@@ -78,6 +86,7 @@ class Answers:
             int(reply[0][:3]),
             time.perf_counter() - started,
             request_id=environ["HTTP_X_REQUEST_ID"],
+            logged=self._lines.may_write(started),
         )
 
     def _age(self, held: Held) -> list[tuple[str, str]]:
@@ -88,6 +97,24 @@ class Answers:
             ("Age", str(max(0, now - held.taken_ts) // 1000)),
             ("X-Data-State", "stale" if stale else "live"),
         ]
+
+
+class _Lines:
+    """Says of how many requests there is no line, once the second is over."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._asked = 0
+
+    def may_write(self, now: float) -> bool:
+        """Whether one more request may have its line; `now` in seconds."""
+        if int(now) != self._second:
+            left_out = self._asked - LINES_PER_SECOND
+            self._second, self._asked = int(now), 0
+            if left_out > 0:
+                log.info("requests for latest states without a line of their own", count=left_out)
+        self._asked += 1
+        return self._asked <= LINES_PER_SECOND
 
 
 class FastPath:

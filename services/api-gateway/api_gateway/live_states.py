@@ -116,14 +116,14 @@ class LiveStates:
 
     def newest(self, question: Question) -> Held | None:
         """The newest state, asking Redis if need be; None if there is none. Raises `RedisAway`."""
-        expiry = question.expiry
-        if question.kind != "surface" and expiry is None:
-            expiry = self._known_nearest(question, self._clock.monotonic()) or self._find_nearest(question)
-            if expiry is None:
-                return None
-        channel = question.channel(expiry or "")
-        self._want(channel, self._clock.monotonic())
-        return self._current(channel)
+        if question.expiry is not None or question.kind == "surface":
+            return self._wanted_state(question, question.expiry or "")
+        expiry = self._known_nearest(question, self._clock.monotonic())
+        held = None if expiry is None else self._wanted_state(question, expiry)
+        if held is None:
+            expiry = self._find_nearest(question)
+            held = None if expiry is None else self._wanted_state(question, expiry)
+        return held
 
     def representation(self, held: Held, question: Question, variant: Variant) -> Representation:
         """Made once per state. Raises `InvalidRequest` if the state cannot be shaped as asked."""
@@ -150,6 +150,11 @@ class LiveStates:
         self._wanted[channel] = now
         if not self._demand.is_set():
             self._demand.set()
+
+    def _wanted_state(self, question: Question, expiry: str) -> Held | None:
+        channel = question.channel(expiry)
+        self._want(channel, self._clock.monotonic())
+        return self._current(channel)
 
     def _fresh(self, channel: str, now: float) -> Held | None:
         return self._held.get(channel) if now - self._confirmed.get(channel, -1.0) <= CONFIRMED_SECONDS else None
@@ -243,6 +248,7 @@ class LiveStates:
                 found = _Nearest(question, expiry, held.expiry_ts, found_at)
                 self._nearest[question.kind, question.product] = found
                 return expiry
+        self._nearest.pop((question.kind, question.product), None)
         return None
 
     def _expiries(self, question: Question) -> list[str]:

@@ -4,6 +4,7 @@ A route that is not marked with `public` needs a valid access token with a scope
 for what changes something, or the one that `needs` names. `admin_only` asks for the role besides.
 """
 
+import functools
 import ipaddress
 import re
 import secrets
@@ -246,23 +247,32 @@ def answer_problem(error: AroError) -> Response:
     return response
 
 
-def record_request(service: str, method: str, route: str, status: int, seconds: float, *, request_id: str) -> None:
-    """One observation and one log line, for a layer that answers a request without Flask."""
-    bind_request_id(request_id)
-    _note(service, method, route, status, seconds)
+def record_request(
+    service: str, method: str, route: str, status: int, seconds: float, *, request_id: str, logged: bool = True
+) -> None:
+    """One observation and, if `logged`, one log line: for a layer that answers a request without Flask."""
+    _series(service, method, route, status).observe(seconds)
+    if logged:
+        bind_request_id(request_id)
+        _note(method, route, status, seconds)
 
 
 def _record(service: str, response: Response) -> None:
+    """One observation and one log line per request."""
     route = request.url_rule.rule if request.url_rule else "unmatched"
     # A client may invent methods; metrics must not grow a series for each.
     method = request.method if request.method in _METHODS else "other"
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
-    _note(service, method, route, response.status_code, seconds)
+    _series(service, method, route, response.status_code).observe(seconds)
+    _note(method, route, response.status_code, seconds)
 
 
-def _note(service: str, method: str, route: str, status: int, seconds: float) -> None:
-    """One observation and one log line per request."""
-    http_seconds.labels(service, method, route, status).observe(seconds)
+@functools.lru_cache(maxsize=1_024)
+def _series(service: str, method: str, route: str, status: int) -> Any:
+    return http_seconds.labels(service, method, route, status)
+
+
+def _note(method: str, route: str, status: int, seconds: float) -> None:
     # Probes every second would drown what matters.
     write = log.debug if route in OPERATIONS_ROUTES else log.info
     fields = {

@@ -31,8 +31,10 @@ class Issuer:
         self._server.shutdown()
         self._server.server_close()
 
-    def token(self, subject: str = "reader", *, role: str = ROLE_USER, scopes: frozenset[str] = ALL_SCOPES) -> str:
-        return self._issuer.issue(subject, role, scopes=scopes)
+    def token(
+        self, subject: str = "reader", *, role: str = ROLE_USER, scopes: frozenset[str] = ALL_SCOPES, session: str = ""
+    ) -> str:
+        return self._issuer.issue(subject, role, scopes=scopes, session=session)
 
 
 def _handler(document: dict[str, Any]) -> type[BaseHTTPRequestHandler]:

@@ -68,7 +68,7 @@ def alert_routes(store: AlertStore, clock: Clock, *, limit: int) -> Blueprint:
         return json_response(AlertsAnswer(alerts=[_shown(alert) for alert in store.of(g.principal.subject)]))
 
     @blueprint.post("")
-    @blueprint.arguments(AlertBody)
+    @blueprint.arguments(AlertBody, example=example("alert-body"))
     @blueprint.answers(
         AlertAnswer, "The new alert", status=201, problems=(Conflict,), headers=("Location",), example=example("alert")
     )

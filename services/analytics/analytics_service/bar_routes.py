@@ -76,8 +76,8 @@ def _of_product(asking: Asking, name: str, query: Query) -> Response:
 def _of_contract(asking: Asking, stored: StoredLegs, symbol: str, contract: Contract, query: Query) -> Response:
     metric = contract_metric(query["metric"])
     if query["interval"] == "1d":
-        reason = "Bars of a contract are made of whole chains: 1m to 1h."
-        raise InvalidRequest("not valid: interval", errors={"interval": [reason]})
+        reason = "Bars of a contract are made of whole chains, an hour at most: there are none of a day."
+        raise InvalidRequest("not valid: from", errors={"from": [reason]})
     at = instant(query)
     name = contract.product
 

@@ -141,8 +141,8 @@ def add_interest_routes(blueprint: Blueprint, asking: Asking) -> None:
     def oi_buildup(query: Query, product: str) -> Response:
         """Long and short build-up, covering and unwinding by strike, since the previous close or over a window."""
         if query["price_mode"] == "delta_adjusted" and query["window"] is None and query["from"] is None:
-            reason = "Needs a window or from: the underlying's move since the previous close is not known."
-            raise InvalidRequest("not valid: price_mode", errors={"price_mode": [reason]})
+            reason = "delta_adjusted needs a window or from: the underlying's previous close is not in a chain."
+            raise InvalidRequest("not valid: from", errors={"from": [reason]})
 
         def compute(chains: list[EnrichedChain]) -> OiBuildupAnswer:
             before = _before(asking, chains[0], query)

@@ -170,7 +170,11 @@ class BuildupQuery(WindowQuery):
 
 
 class SurfaceQuery(Query):
-    axis = fields.String(load_default="moneyness", validate=OneOf(["strike", "moneyness", "delta"]))
+    axis = fields.String(
+        load_default=None,
+        validate=OneOf(["strike", "moneyness", "delta"]),
+        metadata={"description": "with it, the answer has a grid along it"},
+    )
     points = Numbers(
         load_default=None,
         metadata={"description": "where along the axis: strikes, ln(K/F), or call deltas; usual ones if left out"},

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from analytics_service.answers import Explanation, HistoryColumns
-from aro.contracts.analytics import Column, SurfaceSlice, SurfaceViolation, TermPoint
+from aro.contracts.analytics import Column, SurfaceState, TermPoint
 
 
 class SmileFit(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class SmileAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SurfaceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One expiry; `iv` has one entry per point of the answer's `axis`, null outside of the surface."""
+    """One expiry; `iv` has one entry per point of the grid, null outside of the surface."""
 
     expiry: str
     dte_years: float
@@ -79,25 +79,20 @@ class SurfaceRow(msgspec.Struct, frozen=True, kw_only=True):
     iv: Column
 
 
-class SurfaceAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A grid of the fitted surface along `axis`: strikes, moneyness ln(K/F), or undiscounted forward deltas of the
-    call (0.75 is the 25-delta put). `slices` holds the fitted parameters, `violations` the arbitrage report."""
+class SurfaceGrid(msgspec.Struct, frozen=True, kw_only=True):
+    """The surface along `axis`: strikes, moneyness ln(K/F), or undiscounted forward deltas of the call (0.75 is the
+    25-delta put)."""
 
-    product: str
-    source_ts: int
-    source_time: str
-    model: Literal["svi", "svi_repaired", "ssvi"]
-    spot: float
     axis: Literal["strike", "moneyness", "delta"]
     points: list[float]
     rows: list[SurfaceRow]
-    slices: list[SurfaceSlice]
-    ssvi_rho: float
-    ssvi_eta: float
-    ssvi_gamma: float
-    violations: list[SurfaceViolation]
-    violation_count: int
-    flags: list[str]
+
+
+class SurfaceAnswer(SurfaceState, frozen=True, kw_only=True):
+    """The surface as it was published: fitted parameters in `slices`, volatilities at `moneyness`, and the arbitrage
+    report in `violations`. With `axis` also a `grid` along it."""
+
+    grid: SurfaceGrid | UnsetType = UNSET
     explain: Explanation | UnsetType = UNSET
 
 

@@ -49,16 +49,19 @@ def add_surface_routes(blueprint: Blueprint, asking: Asking) -> None:
     @blueprint.get("/<product>/surface")
     @blueprint.arguments(SurfaceQuery, location="query")
     @blueprint.answers(
-        SurfaceAnswer, "A grid of the surface, its parameters and its arbitrage report",
+        SurfaceAnswer, "The surface, its parameters and its arbitrage report",
         problems=PROBLEMS, headers=HEADERS, example=example("surface"),
     )  # fmt: skip
     def surface(query: Query, product: str) -> Response:
-        """The volatility surface by strike, moneyness or delta, with its fitted parameters."""
+        """The volatility surface with its fitted parameters and its arbitrage report.
+
+        It is what was published; with `axis` there is also a grid by strike, moneyness or delta.
+        """
 
         def compute(state: SurfaceState) -> SurfaceAnswer:
             listed = product_named(product)
             step = listed.terms(local_day(listed, utc(state.source_ts))).strike_step
-            return surfaces.grid(state, query["axis"], query["points"], step, explain=query["explain"])
+            return surfaces.answer(state, query["axis"], query["points"], step, explain=query["explain"])
 
         return asking.of_surface("surface", product, query, compute)
 

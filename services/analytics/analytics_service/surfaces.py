@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 from msgspec import UNSET
 
@@ -10,6 +11,7 @@ from analytics_service.answers import Explanation
 from analytics_service.solved import array, column, number
 from analytics_service.surface_answers import (
     SurfaceAnswer,
+    SurfaceGrid,
     SurfaceRow,
     TermExpiry,
     TermStructureAnswer,
@@ -66,33 +68,29 @@ def rebuilt(state: SurfaceState) -> Surface:
     )
 
 
-def grid(
-    state: SurfaceState, axis: Axis, points: Sequence[float] | None, strike_step: float, *, explain: bool
+def answer(
+    state: SurfaceState, axis: Axis | None, points: Sequence[float] | None, strike_step: float, *, explain: bool
 ) -> SurfaceAnswer:
-    """`points` along `axis`, or usual ones if None; `strike_step` is the listed distance of strikes."""
+    """As published; with `axis` a grid at `points` along it, or at usual ones if None. `strike_step` is the listed
+    distance of strikes."""
+    return SurfaceAnswer(
+        **msgspec.structs.asdict(state),
+        grid=UNSET if axis is None else _grid(state, axis, points, strike_step),
+        explain=surface_explanation(state) if explain else UNSET,
+    )
+
+
+def _grid(state: SurfaceState, axis: Axis, points: Sequence[float] | None, strike_step: float) -> SurfaceGrid:
     surface = rebuilt(state)
     at = array(_usual(state, axis, strike_step) if points is None else points)
     iv = surface.iv(surface.years[:, None], **{axis: at})
-    return SurfaceAnswer(
-        product=state.product,
-        source_ts=state.source_ts,
-        source_time=state.source_time,
-        model=state.model,
-        spot=state.spot,
+    return SurfaceGrid(
         axis=axis,
         points=at.tolist(),
         rows=[
             SurfaceRow(expiry=item.expiry, dte_years=item.dte_years, forward=item.forward, iv=column(row, "iv"))
             for item, row in zip(state.slices, iv, strict=True)
         ],
-        slices=state.slices,
-        ssvi_rho=state.ssvi_rho,
-        ssvi_eta=state.ssvi_eta,
-        ssvi_gamma=state.ssvi_gamma,
-        violations=state.violations,
-        violation_count=state.violation_count,
-        flags=state.flags,
-        explain=surface_explanation(state) if explain else UNSET,
     )
 
 

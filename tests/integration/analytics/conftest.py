@@ -38,13 +38,13 @@ from worker_enricher.pipeline import enrich_chains, enrich_tick, sound_chain
 from worker_enricher.surfaces import SurfaceDesk
 
 DATABASE = "aro_analytics_test"
-STEP_MS = 5_000
+STEP_MS = 10_000
 MINUTES = 16
 GAP = range(6, 8)
 """Minutes in which nothing came."""
 ROLLED = 13
 """Minutes that have bars; the rest is raw."""
-SURFACE_EVERY = 4
+SURFACE_EVERY = 2
 
 
 @dataclass

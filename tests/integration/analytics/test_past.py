@@ -8,7 +8,7 @@ import pytest
 from aro.adapters.clock import iso
 from aro.contracts.symbols import contract_symbol
 
-MINUTE_MS, STEP_MS = 60_000, 5_000
+MINUTE_MS, STEP_MS = 60_000, 10_000
 GAP = range(6, 8)
 PLAIN = ("pcr", "straddle", "max-pain", "gex", "oi-change", "oi-buildup", "expected-move", "smile")
 SURFACES = ("surface", "term-structure", "variance-index", "iv-rank")
@@ -293,17 +293,17 @@ def test_realised_beside_implied(get, market):
 
 def test_a_surface_along_each_axis(get, market):
     by_delta = get("/analytics/NIFTY/surface", axis="delta", points="0.25,0.5,0.75")
-    for row, item in zip(by_delta["rows"], by_delta["slices"], strict=True):
+    for row, item in zip(by_delta["grid"]["rows"], by_delta["slices"], strict=True):
         # A constant 25-delta risk reversal is read off the same curve.
         assert row["iv"][0] - row["iv"][2] == pytest.approx(item["rr25"], abs=3e-6)
     by_strike = get("/analytics/NIFTY/surface", axis="strike")
-    assert len(by_strike["points"]) == 41
-    assert all(strike % 50 == 0 for strike in by_strike["points"])
+    assert len(by_strike["grid"]["points"]) == 41
+    assert all(strike % 50 == 0 for strike in by_strike["grid"]["points"])
     one = by_strike["slices"][0]
     at = get("/analytics/NIFTY/surface", axis="strike", points=f"{one['forward']:.4f}")
-    assert at["rows"][0]["iv"][0] == pytest.approx(one["iv_atm"], abs=1e-5)
+    assert at["grid"]["rows"][0]["iv"][0] == pytest.approx(one["iv_atm"], abs=1e-5)
     outside = get("/analytics/NIFTY/surface", axis="strike", points="1,-5,999999")
-    assert outside["rows"][0]["iv"] == [None, None, None]
+    assert outside["grid"]["rows"][0]["iv"] == [None, None, None]
     days = get("/analytics/NIFTY/term-structure", days="9,30,1000")["constant_maturity"]
     assert [point["days"] for point in days] == [9, 30, 1000]
     assert days[2]["iv"] is None

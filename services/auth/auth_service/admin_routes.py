@@ -9,6 +9,7 @@ from aro.contracts.problems import Conflict, NotFound
 from aro.runtime.api import Blueprint
 from aro.runtime.health import Health
 from aro.runtime.web import admin_only, json_response
+from auth_service import examples
 from auth_service.administration import Administration
 from auth_service.answers import AccountPage, InvitationItem, InvitationList, ManagedAccount, NewInvitationItem
 from auth_service.invitations import Invitations
@@ -23,7 +24,7 @@ def user_routes(administration: Administration, health: Health) -> Blueprint:
     @blueprint.get("")
     @admin_only
     @blueprint.arguments(AccountQuery, location="query")
-    @blueprint.answers(AccountPage, "Accounts in the order of their e-mails")
+    @blueprint.answers(AccountPage, "Accounts in the order of their e-mails", example=examples.ACCOUNTS)
     def list_users(query: dict[str, Any]) -> Response:
         """All accounts, in pages."""
         users, cursor = administration.page(after=query["cursor"], limit=query["limit"])
@@ -31,15 +32,17 @@ def user_routes(administration: Administration, health: Health) -> Blueprint:
 
     @blueprint.get("/<user_id>")
     @admin_only
-    @blueprint.answers(ManagedAccount, "The account", problems=(NotFound,))
+    @blueprint.answers(ManagedAccount, "The account", problems=(NotFound,), example=examples.MANAGED_ACCOUNT)
     def get_user(user_id: str) -> Response:
         """One account."""
         return json_response(ManagedAccount.of(administration.find(user_id)))
 
     @blueprint.patch("/<user_id>")
     @admin_only
-    @blueprint.arguments(AccountChangeSchema)
-    @blueprint.answers(ManagedAccount, "The account as it is now", problems=(NotFound, Conflict))
+    @blueprint.arguments(AccountChangeSchema, example=examples.ACCOUNT_CHANGE)
+    @blueprint.answers(
+        ManagedAccount, "The account as it is now", problems=(NotFound, Conflict), example=examples.MANAGED_ACCOUNT
+    )
     def change_user(body: dict[str, Any], user_id: str) -> Response:
         """Verify an account, give it a role, disable or enable it.
 
@@ -67,8 +70,10 @@ def invitation_routes(invitations: Invitations, health: Health) -> Blueprint:
 
     @blueprint.post("")
     @admin_only
-    @blueprint.arguments(InvitationSchema)
-    @blueprint.answers(NewInvitationItem, "The invitation, shown this once", status=201)
+    @blueprint.arguments(InvitationSchema, example=examples.INVITATION)
+    @blueprint.answers(
+        NewInvitationItem, "The invitation, shown this once", status=201, example=examples.NEW_INVITATION
+    )
     def invite(body: dict[str, Any]) -> Response:
         """Invite somebody to register. There is no mailer: hand the text over yourself.
 
@@ -82,7 +87,7 @@ def invitation_routes(invitations: Invitations, health: Health) -> Blueprint:
 
     @blueprint.get("")
     @admin_only
-    @blueprint.answers(InvitationList, "Invitations that can still be used")
+    @blueprint.answers(InvitationList, "Invitations that can still be used", example=examples.INVITATIONS)
     def list_invitations() -> Response:
         """Open invitations, the one that expires first first."""
         return json_response(InvitationList([InvitationItem.of(item) for item in invitations.open()]))

@@ -22,6 +22,7 @@ from aro.contracts.problems import (
 from aro.runtime.api import Blueprint
 from aro.runtime.health import Health
 from aro.runtime.web import client_address, json_response, needs, public
+from auth_service import examples
 from auth_service.accounts import Accounts
 from auth_service.answers import Account, Ended, KeySet, SessionItem, SessionList, TokenPair
 from auth_service.keyring import KeyRing
@@ -44,8 +45,10 @@ def account_routes(accounts: Accounts, signer: Signer, throttle: Throttle, healt
 
     @blueprint.post("/register")
     @public
-    @blueprint.arguments(RegistrationSchema)
-    @blueprint.answers(Account, "The account", status=201, problems=(Conflict, Forbidden, RateLimited))
+    @blueprint.arguments(RegistrationSchema, example=examples.REGISTRATION)
+    @blueprint.answers(
+        Account, "The account", status=201, problems=(Conflict, Forbidden, RateLimited), example=examples.ACCOUNT
+    )
     @throttle.registrations
     def register(body: dict[str, str]) -> Response:
         """Make an account.
@@ -57,8 +60,13 @@ def account_routes(accounts: Accounts, signer: Signer, throttle: Throttle, healt
 
     @blueprint.post("/login")
     @public
-    @blueprint.arguments(LoginSchema)
-    @blueprint.answers(TokenPair, "Tokens", problems=(BadCredentials, AccountUnverified, AccountDisabled, RateLimited))
+    @blueprint.arguments(LoginSchema, example=examples.LOGIN)
+    @blueprint.answers(
+        TokenPair,
+        "Tokens",
+        problems=(BadCredentials, AccountUnverified, AccountDisabled, RateLimited),
+        example=examples.TOKEN_PAIR,
+    )
     @throttle.logins
     def login(body: dict[str, str]) -> Response:
         """Get tokens for an e-mail and its password: a new session."""
@@ -66,8 +74,10 @@ def account_routes(accounts: Accounts, signer: Signer, throttle: Throttle, healt
 
     @blueprint.post("/refresh")
     @public
-    @blueprint.arguments(RefreshSchema)
-    @blueprint.answers(TokenPair, "New tokens", problems=(NotAuthenticated, TokenExpired, TokenRevoked))
+    @blueprint.arguments(RefreshSchema, example=examples.REFRESH)
+    @blueprint.answers(
+        TokenPair, "New tokens", problems=(NotAuthenticated, TokenExpired, TokenRevoked), example=examples.TOKEN_PAIR
+    )
     def refresh(body: dict[str, str]) -> Response:
         """Get new tokens for a refresh token.
 
@@ -77,14 +87,14 @@ def account_routes(accounts: Accounts, signer: Signer, throttle: Throttle, healt
         return pair(accounts.refresh(body["refresh_token"], _visitor()))
 
     @blueprint.get("/me")
-    @blueprint.answers(Account, "The account")
+    @blueprint.answers(Account, "The account", example=examples.ACCOUNT)
     def me() -> Response:
         """The account that the access token speaks for."""
         return json_response(Account.of(accounts.find(_caller().subject)))
 
     @blueprint.post("/change-password")
     @needs(SCOPE_ACCOUNT)
-    @blueprint.arguments(PasswordChangeSchema)
+    @blueprint.arguments(PasswordChangeSchema, example=examples.PASSWORD_CHANGE)
     @blueprint.answers(None, "Changed", status=204, problems=(InvalidRequest, Conflict, RateLimited))
     def change_password(body: dict[str, str]) -> Response:
         """Choose another password. All other sessions end; personal tokens stay."""
@@ -110,14 +120,14 @@ def session_routes(sessions: Sessions, health: Health) -> Blueprint:
 
     @blueprint.post("/logout-all")
     @needs(SCOPE_ACCOUNT)
-    @blueprint.answers(Ended, "How many sessions were ended")
+    @blueprint.answers(Ended, "How many sessions were ended", example=Ended(2))
     def logout_all() -> Response:
         """End all sessions of the account, this one too. Personal tokens stay."""
         return json_response(Ended(sessions.logout_all(_caller().subject)))
 
     @blueprint.get("/sessions")
     @needs(SCOPE_ACCOUNT)
-    @blueprint.answers(SessionList, "Live sessions, the one used last first")
+    @blueprint.answers(SessionList, "Live sessions, the one used last first", example=examples.SESSIONS)
     def list_sessions() -> Response:
         """Where the account is logged in."""
         caller = _caller()
@@ -140,7 +150,7 @@ def key_routes(keys: KeyRing) -> Blueprint:
 
     @blueprint.get("/.well-known/jwks.json")
     @public
-    @blueprint.answers(KeySet, "The public keys", headers=("Cache-Control",))
+    @blueprint.answers(KeySet, "The public keys", headers=("Cache-Control",), example=examples.KEY_SET)
     def jwks() -> Response:
         """The key set (RFC 7517) that access tokens are verified with."""
         response = json_response(keys.jwks())

@@ -5,9 +5,8 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import Equal, Length, OneOf, Range
 
-from aro.adapters.passwords import MAX_LENGTH, MIN_LENGTH
 from aro.adapters.tokens import ROLE_ADMIN, ROLE_USER, SCOPE_READ
-from aro.runtime.queries import page_limit
+from aro.runtime.queries import Whole, page_limit
 from auth_service.credentials import (
     MAX_EMAIL,
     Unacceptable,
@@ -34,7 +33,8 @@ class NewEmail(fields.String):
 
 
 class NewPassword(fields.String):
-    json_schema: Final = {"type": "string", "minLength": MIN_LENGTH, "maxLength": MAX_LENGTH}
+    # The lengths count characters after NFKC, where "½" is three: no schema says that.
+    json_schema: Final = {"type": "string", "format": "password"}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
         email = data.get("email")
@@ -95,7 +95,7 @@ class PersonalTokenSchema(Schema):
         validate=Length(1, len(SCOPES)),
         metadata={"description": "what it may do; `admin` needs the role", "default": [SCOPE_READ]},
     )
-    expires_in_days = fields.Integer(
+    expires_in_days = Whole(
         load_default=None,
         allow_none=True,
         strict=True,
@@ -129,4 +129,4 @@ class InvitationSchema(Schema):
     email = NewEmail(
         load_default=None, allow_none=True, metadata={"description": "the only one that may use it; anyone if left out"}
     )
-    expires_in_hours = fields.Integer(load_default=USUAL_HOURS, strict=True, validate=Range(1, MOST_HOURS))
+    expires_in_hours = Whole(load_default=USUAL_HOURS, strict=True, validate=Range(1, MOST_HOURS))

@@ -16,6 +16,7 @@ from aro.contracts.problems import (
 from aro.runtime.api import Blueprint
 from aro.runtime.health import Health
 from aro.runtime.web import json_response, needs, public
+from auth_service import examples
 from auth_service.accounts import Accounts
 from auth_service.answers import AccessToken, NewPersonalToken, PersonalTokenItem, PersonalTokenList
 from auth_service.personal_tokens import PersonalTokens
@@ -29,8 +30,14 @@ def token_routes(tokens: PersonalTokens, accounts: Accounts, health: Health) -> 
 
     @blueprint.post("/tokens")
     @needs(SCOPE_ACCOUNT)
-    @blueprint.arguments(PersonalTokenSchema)
-    @blueprint.answers(NewPersonalToken, "The token, shown this once", status=201, problems=(Conflict,))
+    @blueprint.arguments(PersonalTokenSchema, example=examples.PERSONAL_TOKEN)
+    @blueprint.answers(
+        NewPersonalToken,
+        "The token, shown this once",
+        status=201,
+        problems=(Conflict,),
+        example=examples.NEW_PERSONAL_TOKEN,
+    )
     def create_token(body: dict[str, Any]) -> Response:
         """Make a personal access token. It reads, and nothing else, unless `scopes` says more."""
         principal: Principal = g.principal
@@ -50,13 +57,16 @@ def token_routes(tokens: PersonalTokens, accounts: Accounts, health: Health) -> 
 
     @blueprint.get("/tokens")
     @needs(SCOPE_ACCOUNT)
-    @blueprint.answers(PersonalTokenList, "Personal tokens that are not revoked, the newest first")
+    @blueprint.answers(
+        PersonalTokenList, "Personal tokens that are not revoked, the newest first", example=examples.PERSONAL_TOKENS
+    )
     def list_tokens() -> Response:
         """The personal access tokens of the account."""
         principal: Principal = g.principal
         return json_response(PersonalTokenList([PersonalTokenItem.of(item) for item in tokens.of(principal.subject)]))
 
-    @blueprint.delete("/tokens/<token_id>")
+    # The length keeps /tokens/exchange out: it is no token, and has no DELETE.
+    @blueprint.delete("/tokens/<string(length=32):token_id>")
     @needs(SCOPE_ACCOUNT)
     @blueprint.answers(None, "Revoked", status=204, problems=(NotFound,))
     def revoke_token(token_id: str) -> Response:
@@ -72,6 +82,7 @@ def token_routes(tokens: PersonalTokens, accounts: Accounts, health: Health) -> 
         AccessToken,
         "An access token of at most five minutes",
         problems=(TokenMissing, NotAuthenticated, TokenExpired, TokenRevoked),
+        example=examples.ACCESS_TOKEN,
     )
     def exchange_token() -> Response:
         """Get an access token for a personal one.

@@ -185,3 +185,23 @@ def test_a_short_session_has_short_tokens(make_api: Any) -> None:
         return int(api.refresh(tokens["refresh_token"]).json()["refresh_expires_in"])
 
     eventually(lambda: left() <= 3_598, "the end to come nearer, refreshed or not", seconds=5, interval=0.3)
+
+
+def test_the_address_is_the_client_s_behind_trusted_proxies_only(api: Any, make_api: Any) -> None:
+    def address(service: Any) -> str:
+        person = service.person()
+        token = person.pair(headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.7"})["access_token"]
+        return str(service.get("/sessions", token).json()["items"][0]["address"])
+
+    assert address(api) == "127.0.0.1"
+    behind = make_api({"ARO_TRUSTED_PROXIES": "127.0.0.0/8", "ARO_LOGINS_PER_MINUTE": "2"})
+    assert address(behind) == "203.0.113.7"
+    # Limits too are the client's own, whatever it writes in front.
+    body = {"email": "nobody@example.com", "password": "wrong horse"}
+
+    def login(forwarded: str) -> int:
+        return int(behind.post("/login", body, headers={"X-Forwarded-For": forwarded}).status_code)
+
+    statuses = [login(f"{n}.1.1.1, 203.0.113.8") for n in range(1, 4)]
+    assert statuses == [401, 401, 429]
+    assert login("203.0.113.9") == 401

@@ -36,3 +36,24 @@ def test_with_a_key_that_cannot_be_trusted_it_does_not_start(tmp_path: Path) -> 
     (directory / KEY_FILE).chmod(0o644)
     settings = {"ARO_AUTH_KEY_DIR": str(directory), "ARO_MONGO_URL": "mongodb://127.0.0.1:1", "ARO_PORT": "1"}
     assert f"{KEY_FILE} is open to others (mode 0644)" in only_line(start(settings))
+
+
+def test_a_proxy_that_is_no_network_is_named(tmp_path: Path) -> None:
+    settings = {
+        "ARO_AUTH_KEY_DIR": str(tmp_path / "keys"),
+        "ARO_MONGO_URL": "mongodb://127.0.0.1:1",
+        "ARO_PORT": "1",
+        "ARO_TRUSTED_PROXIES": "10.0.0.0/8,everybody",
+    }
+    assert "ARO_TRUSTED_PROXIES must be networks, not 'everybody'" in only_line(start(settings))
+
+
+def test_choices_are_named(tmp_path: Path) -> None:
+    settings = {
+        "ARO_REGISTRATION": "maybe",
+        "ARO_EMAIL_VERIFICATION": "yes",
+        "ARO_PASSWORD_PROFILE": "md5",
+    }
+    line = only_line(start(settings))
+    for name in settings:
+        assert f"{name} must be one of" in line

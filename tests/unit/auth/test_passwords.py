@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aro.adapters.passwords import Passwords
+from aro.adapters.passwords import PROFILES, Passwords, Profile
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,20 @@ def test_a_hash_is_argon2id_at_the_owasp_minimum_and_salted(passwords: Passwords
     assert passwords.verify(first, "correct horse")
     assert not passwords.verify(first, "wrong horse")
     assert not passwords.needs_rehash(first)
+
+
+def test_the_profiles_are_the_published_ones() -> None:
+    # OWASP Password Storage Cheat Sheet; RFC 9106 §4.
+    assert {
+        "owasp-minimum": Profile(memory_kib=19 * 1024, passes=2, lanes=1),
+        "rfc9106-low-memory": Profile(memory_kib=64 * 1024, passes=3, lanes=4),
+    } == PROFILES
+    strong = Passwords("rfc9106-low-memory")
+    made = strong.hash("correct horse")
+    assert made.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    weak = Passwords()
+    assert weak.verify(made, "correct horse")
+    assert weak.needs_rehash(made)
 
 
 def test_weaker_hashes_of_the_past_are_noticed(passwords: Passwords) -> None:

@@ -34,7 +34,7 @@ _REFRESH_SECONDS: Final = 1.0
 """How exactly the time is known since when a busy connection is idle."""
 
 # Anything else, however correct, is left to gunicorn's parser: bodies, other versions, unusual names and bytes.
-_HEAD: Final = re.compile(r"(GET|HEAD) (/[!"$-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n)+)\r\n")
+_HEAD: Final = re.compile(r"(GET|HEAD) (/[!$-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n)+)\r\n")
 _NEEDS_THREAD: Final = frozenset(
     {"HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_UPGRADE", "HTTP_CONTENT_TYPE", "HTTP_TE"}
 )

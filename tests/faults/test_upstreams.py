@@ -204,3 +204,17 @@ def test_redis_away(door: Door, own_redis: RedisServer) -> None:
         "administration to be back",
         seconds=HEAL_SECONDS,
     )
+
+
+def test_redis_hung(door: Door, own_redis: RedisServer) -> None:
+    """It costs a request half a second now and then, and no more."""
+    assert ask(door).status_code == 200
+    own_redis.signal(signal.SIGSTOP)
+    try:
+        answers = [ask(door) for _ in range(30)]
+    finally:
+        own_redis.signal(signal.SIGCONT)
+    assert {answer.status_code for answer in answers} == {200}
+    seconds = sorted(answer.elapsed.total_seconds() for answer in answers)
+    assert seconds[-1] < 2
+    assert seconds[len(seconds) // 2] < 0.25

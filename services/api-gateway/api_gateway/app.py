@@ -34,6 +34,7 @@ from aro.runtime.inline import answer_inline
 from aro.runtime.operations import serve_operations
 from aro.runtime.settings import SettingsError
 from aro.runtime.web import create_app
+from aro.runtime.wsgi import on_exit
 
 SERVICE: Final = "api-gateway"
 _URL: Final = re.compile(r"https?://[^/?#]+/?$")
@@ -122,6 +123,8 @@ def build(settings: ApiGatewaySettings, clock: Clock) -> Gateway:
         hsts_seconds=settings.hsts_seconds,
     )
     answer_inline(app, AtHand(edge, answers))
+    on_exit(app, health.drain)
+    on_exit(app, streams.interrupt_all)
     return Gateway(app, documents, revocations, states, health)
 
 

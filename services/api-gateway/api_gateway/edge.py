@@ -57,7 +57,7 @@ class Edge:
         if not _REQUEST_ID.fullmatch(environ.get("HTTP_X_REQUEST_ID", "")):
             environ["HTTP_X_REQUEST_ID"] = secrets.token_hex(8)
         address = environ[Limits.ADDRESS] = self._address(environ)
-        CALLER.set(address)
+        CALLER.set({"X-Forwarded-For": address, "X-Request-ID": environ["HTTP_X_REQUEST_ID"]})
 
     def dress(self, environ: dict[str, Any], headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """`headers` of the answer to `environ`, with those that are missing. What is there already holds."""

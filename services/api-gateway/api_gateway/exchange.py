@@ -31,8 +31,9 @@ class _Problem(msgspec.Struct):
     detail: str = "the personal token was refused"
 
 
-CALLER: Final = ContextVar("caller", default="")
-"""Address of the client whose request the present thread answers: auth limits guesses by it."""
+CALLER: Final[ContextVar[dict[str, str]]] = ContextVar("caller", default={})  # noqa: B039 - nobody changes it
+"""Headers that tell auth about the request that the present thread answers: its id, and the address that guesses are
+limited by."""
 
 
 class TokenExchange:
@@ -41,7 +42,7 @@ class TokenExchange:
 
     def __call__(self, personal_token: str) -> str:
         """Raises `NotAuthenticated` kinds, `RateLimited`, or `ServiceUnavailable` kinds."""
-        headers = {"Authorization": f"Bearer {personal_token}", "X-Forwarded-For": CALLER.get()}
+        headers = {"Authorization": f"Bearer {personal_token}", **CALLER.get()}
         try:
             token = _access_token(self._auth.ask(Call("POST", PATH, headers), Terms(SECONDS)))
         except NotAuthenticated:

@@ -103,6 +103,13 @@ class OpenStreams:
         for stream in streams:
             stream.interrupt()
 
+    def interrupt_all(self) -> None:
+        """Called when the process is to end: nobody else would end them."""
+        with self._lock:
+            sessions = list(self._of_session)
+        for session in sessions:
+            self.interrupt(session)
+
 
 def limit_wait(response: BaseHTTPResponse, seconds: float) -> None:
     """No read from `response` waits longer; one of a connection that the upstream closes keeps its first limit."""

@@ -23,6 +23,10 @@ class Health:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _cached: tuple[float, bool, dict[str, str]] | None = None
 
+    def drain(self) -> None:
+        """From now on say that the process is about to go."""
+        self.draining = True
+
     def liveness(self) -> tuple[bool, dict[str, str]]:
         return _run(self.alive)
 

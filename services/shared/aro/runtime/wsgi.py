@@ -48,6 +48,16 @@ _REFUSALS: Final = (
 
 log = logging.getLogger(__name__)
 
+_ON_EXIT: Final = "aro.on_exit"
+
+
+def on_exit(app: Flask, callback: Callable[[], None]) -> None:
+    """Let the server of `app` call this when it begins to shut down, before it waits for what is still being answered.
+
+    It is called on the server's loop and must not wait.
+    """
+    app.extensions.setdefault(_ON_EXIT, []).append(callback)
+
 
 class Worker(InlineWorker):
     """gthread, with a thread for whoever sends or takes something, and none for whoever only connects.
@@ -71,6 +81,12 @@ class Worker(InlineWorker):
         conn.set_timeout()
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def handle_exit(self, sig: Any, frame: Any) -> None:
+        if self.alive:
+            for callback in getattr(self.wsgi, "extensions", {}).get(_ON_EXIT, ()):
+                self.method_queue.defer(callback)
+        super().handle_exit(sig, frame)
 
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
         status = next((found for kind, found in _REFUSALS if isinstance(exc, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -18,7 +18,7 @@ from typing import Any
 import requests
 import socketio
 
-AUTH_URL = os.environ.get("ARO_AUTH_URL", "http://127.0.0.1:8020")
+AUTH_URL = os.environ.get("ARO_AUTH_URL", "http://127.0.0.1:8000")
 GATEWAY_URL = os.environ.get("ARO_GATEWAY_URL", "http://127.0.0.1:8010")
 NAMESPACE = "/v1"
 DEFAULT_CHANNELS = ("ticks:NIFTY", "metrics:NIFTY:*", "ticks:BANKNIFTY", "metrics:BANKNIFTY:*")

@@ -112,7 +112,7 @@ def _seed(home: Home, *, seconds: int, step: int) -> int:
     settings, feed = recorded
     progress = starting.Progress(_say)
     with progress.phase("demo account") as words:
-        token = access_token(home, settings.auth_port)
+        token = access_token(home, settings.api_port)
         words.append(f"logged in; its password is in {home.demo}")
     with progress.phase("history") as words:
         words.append(seeding.backfill(home, settings, feed, seconds=seconds, step=step))

@@ -16,7 +16,7 @@ Channels: ticks:NIFTY  metrics:NIFTY:2026-12-29  metrics:NIFTY:*  chain:NIFTY:20
   --seconds N   stop after N seconds
 
 environment:
-  ARO_AUTH_URL      default http://127.0.0.1:8020
+  ARO_AUTH_URL      default http://127.0.0.1:8000
   ARO_GATEWAY_URL   default http://127.0.0.1:8010
   ARO_EMAIL, ARO_PASSWORD   else the demo account in $ARO_HOME/demo.json
   ARO_TOKEN         an access token, instead of logging in
@@ -68,7 +68,7 @@ function loadSocketIo() {
 /** The account that is logged in, and its access token for as long as that is good. */
 class Account {
   constructor() {
-    this.url = (process.env.ARO_AUTH_URL || "http://127.0.0.1:8020").replace(/\/$/, "");
+    this.url = (process.env.ARO_AUTH_URL || "http://127.0.0.1:8000").replace(/\/$/, "");
     this.renewAt = 0;
   }
 

@@ -1,4 +1,4 @@
-"""The demo account of a local platform: made once through auth's own REST, its password kept in a private file."""
+"""The demo account of a local platform: made once through the api-gateway, its password kept in a private file."""
 
 import http.client
 import json
@@ -16,25 +16,25 @@ _SECONDS: Final = 10.0
 
 
 class AccountError(Exception):
-    """auth did not give a token; the text is one line for a person."""
+    """There is no token to be had; the text is one line for a person."""
 
 
-def access_token(home: Home, auth_port: int) -> str:
+def access_token(home: Home, port: int) -> str:
     """A fresh access token of the demo account, which is registered where it does not exist yet."""
     if not home.demo.exists():
         account = {"email": DEMO_EMAIL, "password": secrets.token_urlsafe(18)}
         write_private(home.demo, json.dumps(account))
     account = json.loads(home.demo.read_text(encoding="utf-8"))
-    status, body = _post(auth_port, "/api/v1/auth/login", account)
+    status, body = _post(port, "/api/v1/auth/login", account)
     if status != _OK:
-        status, body = _post(auth_port, "/api/v1/auth/register", account)
+        status, body = _post(port, "/api/v1/auth/register", account)
         if status == _CONFLICT:
             raise AccountError(
                 f"{account['email']} exists with another password than {home.demo} says; --clean starts afresh"
             )
         if status != _CREATED:
             raise AccountError(f"auth does not register the demo account: {_words(status, body)}")
-        status, body = _post(auth_port, "/api/v1/auth/login", account)
+        status, body = _post(port, "/api/v1/auth/login", account)
     if status != _OK:
         raise AccountError(f"auth does not log the demo account in: {_words(status, body)}")
     token: str = body["access_token"]
@@ -48,7 +48,7 @@ def _post(port: int, path: str, value: dict[str, str]) -> tuple[int, dict[str, A
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise AccountError(f"auth does not answer: {type(error).__name__}") from None
+        raise AccountError(f"the api-gateway does not answer: {type(error).__name__}") from None
     finally:
         connection.close()
     try:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,6 +21,9 @@ TIERS: Final = {
     "mongo": STORES,
     "auth": SERVICES,
     "storage": SERVICES,
+    "analytics": SERVICES,
+    "logging": SERVICES,
+    "api-gateway": SERVICES,
     "socket-gateway": SERVICES,
     "consume": PIPELINE,
     "work": PIPELINE,
@@ -28,7 +31,7 @@ TIERS: Final = {
     "feed": FEED,
 }
 
-STOP_SECONDS: Final = {"redis": 15, "mongo": 10, "socket-gateway": 20, "work": 25}
+STOP_SECONDS: Final = {"redis": 15, "mongo": 10, "api-gateway": 25, "socket-gateway": 20, "work": 25}
 """A worker finishes its batch, the gateway takes its leave of clients, stores write to disk."""
 DEFAULT_STOP_SECONDS: Final = 15
 
@@ -56,7 +59,7 @@ class FeedOptions:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`variable` is the environment variable that moves `port`."""
+    """`variable` is the environment variable that moves `port`; `more_ports` are others that it listens on."""
 
     name: str
     command: tuple[str, ...]
@@ -64,6 +67,12 @@ class Program:
     port: int
     variable: str
     environ: Mapping[str, str] = field(default_factory=dict)
+    more_ports: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Environment variable → port."""
+        return {self.variable: self.port, **self.more_ports}
 
     @property
     def tier(self) -> int:
@@ -90,8 +99,11 @@ def programs(home: Home, settings: LocalSettings, feed: FeedOptions) -> list[Pro
         found.append(Program("mongo", tuple(command), "mongo", settings.mongo_port, "ARO_MONGO_PORT"))
     return [
         *found,
-        _service("auth", "auth_service", settings.auth_port, "ARO_AUTH_PORT"),
-        _service("storage", "storage_service", settings.storage_port, "ARO_STORAGE_PORT"),
+        _inner("auth", "auth_service", settings.auth_port, "ARO_AUTH_PORT"),
+        _inner("storage", "storage_service", settings.storage_port, "ARO_STORAGE_PORT"),
+        _inner("analytics", "analytics_service", settings.analytics_port, "ARO_ANALYTICS_PORT"),
+        _inner("logging", "logging_service", settings.logging_port, "ARO_LOGGING_PORT"),
+        _api_gateway(settings),
         _service("socket-gateway", "socket_gateway", settings.gateway_port, "ARO_GATEWAY_PORT"),
         _worker("consume", settings.consume_port, "ARO_CONSUME_OPERATIONS_PORT"),
         _worker("work", settings.work_port, "ARO_WORK_OPERATIONS_PORT"),
@@ -103,11 +115,16 @@ def programs(home: Home, settings: LocalSettings, feed: FeedOptions) -> list[Pro
 def environment(home: Home, settings: LocalSettings, password: str) -> dict[str, str]:
     """What all processes share; their ports come on top, from their `Program`."""
     redis = f"redis://:{password}@{LOOPBACK}:{settings.redis_port}"
+    auth = f"http://{LOOPBACK}:{settings.auth_port}"
     return {
         "ARO_REDIS_URL": f"{redis}/0",
         "ARO_BROKER_URL": f"{redis}/1",
         "ARO_MONGO_URL": settings.mongo_url or f"mongodb://{LOOPBACK}:{settings.mongo_port}",
-        "ARO_JWKS_URL": f"http://{LOOPBACK}:{settings.auth_port}/.well-known/jwks.json",
+        "ARO_JWKS_URL": f"{auth}/.well-known/jwks.json",
+        "ARO_AUTH_URL": auth,
+        "ARO_STORAGE_URL": f"http://{LOOPBACK}:{settings.storage_port}",
+        "ARO_ANALYTICS_URL": f"http://{LOOPBACK}:{settings.analytics_port}",
+        "ARO_LOGGING_URL": f"http://{LOOPBACK}:{settings.logging_port}",
         "ARO_AUTH_KEY_DIR": str(home.keys),
         "TMPDIR": str(home.temporary),
         "PYTHONUNBUFFERED": "1",
@@ -119,6 +136,22 @@ def _redis(home: Home, port: int) -> Program:
     server, *arguments = embedded.redis_command(port=port, directory=home.data("redis"))
     command = (server, str(home.redis_configuration), *arguments)
     return Program("redis", command, "redis", port, "ARO_REDIS_PORT")
+
+
+def _inner(name: str, module: str, port: int, variable: str) -> Program:
+    """A service behind the api-gateway, whose word it takes for who asked."""
+    program = _service(name, module, port, variable)
+    return replace(program, environ={**program.environ, "ARO_TRUSTED_PROXIES": f"{LOOPBACK}/32"})
+
+
+def _api_gateway(settings: LocalSettings) -> Program:
+    program = _service("api-gateway", "api_gateway", settings.api_port, "ARO_API_PORT")
+    operations = settings.api_operations_port
+    return replace(
+        program,
+        environ={**program.environ, "ARO_OPERATIONS_PORT": str(operations)},
+        more_ports={"ARO_API_OPERATIONS_PORT": operations},
+    )
 
 
 def _service(name: str, module: str, port: int, variable: str) -> Program:

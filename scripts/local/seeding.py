@@ -79,15 +79,15 @@ def _pages(settings: LocalSettings, token: str, path: str, query: dict[str, str]
 
 
 def _get(settings: LocalSettings, token: str, path: str, query: dict[str, str]) -> Any:
-    connection = http.client.HTTPConnection(LOOPBACK, settings.storage_port, timeout=_HTTP_SECONDS)
+    connection = http.client.HTTPConnection(LOOPBACK, settings.api_port, timeout=_HTTP_SECONDS)
     try:
         connection.request("GET", f"{path}?{urlencode(query)}", headers={"Authorization": f"Bearer {token}"})
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise SeedError(f"storage does not answer: {type(error).__name__}") from None
+        raise SeedError(f"the api-gateway does not answer: {type(error).__name__}") from None
     finally:
         connection.close()
     if answer.status != _HTTP_OK:
-        raise SeedError(f"storage answers {answer.status} to {path}")
+        raise SeedError(f"the api-gateway answers {answer.status} to {path}")
     return json.loads(body)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from local import health, ports, stopping, supervision
+from local import health, stopping, supervision
 from local.account import access_token
 from local.home import Home
 from local.processes import of_platform
@@ -140,9 +140,10 @@ def _start_afresh(
 def _port_faults(plan: list[Program]) -> list[str]:
     variables: dict[int, list[str]] = {}
     for item in plan:
-        variables.setdefault(item.port, []).append(item.variable)
+        for variable, port in item.ports.items():
+            variables.setdefault(port, []).append(variable)
     shared = [f"{' and '.join(names)} are all {port}" for port, names in variables.items() if len(names) > 1]
-    return shared + [ports.taken(item.port, item.name, item.variable) for item in plan if not ports.is_free(item.port)]
+    return shared + stopping.busy_ports(plan)
 
 
 def _wait(home: Home, plan: list[Program], password: str, progress: Progress) -> None:
@@ -164,7 +165,7 @@ def _finish(
     before: FeedOptions,
 ) -> Started:
     with progress.phase("demo account") as words:
-        token = access_token(home, settings.auth_port)
+        token = access_token(home, settings.api_port)
         words.append(f"logged in; its password is in {home.demo.name}")
     return Started(home, settings, feed, plan, token, was_running, before)
 

@@ -56,8 +56,13 @@ def stop(home: Home) -> Ended:
 
 
 def busy_ports(programs: Sequence[Program]) -> list[str]:
-    """Ports of the platform that somebody still has, one line each."""
-    return [ports.taken(item.port, item.name, item.variable) for item in programs if not ports.is_free(item.port)]
+    """Ports of the platform that somebody has, one line each."""
+    return [
+        ports.taken(port, item.name, variable)
+        for item in programs
+        for variable, port in item.ports.items()
+        if not ports.is_free(port)
+    ]
 
 
 def stop_one(supervisor: Supervisor, name: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local.health import Report
 from local.home import Home, default_home
-from local.programs import LOOPBACK
+from local.programs import LOOPBACK, FeedOptions
 from local.settings import LocalSettings
 from local.starting import CHECKOUT, Started, describe
 
@@ -18,19 +18,22 @@ _MINUTE, _HOUR = 60, 3_600
 def summary(started: Started) -> str:
     settings = started.settings
     here, client = _variables(started.home), _client_variables(started)
+    api = f"http://{LOOPBACK}:{settings.api_port}"
     lines = [
         "",
         f"feed            {describe(started.feed)}",
         *_leftovers(started),
+        f"api-gateway     {api}/api/v1, every route at {api}/docs",
         f"socket-gateway  http://{LOOPBACK}:{settings.gateway_port}  (Socket.IO, namespace /v1, websocket only)",
-        f"auth            http://{LOOPBACK}:{settings.auth_port}/api/v1/auth",
-        f"storage         http://{LOOPBACK}:{settings.storage_port}/api/v1",
         f"demo account    {started.home.demo}",
         f"logs and data   {started.home.path}",
         "",
         "access token of the demo account, good for 15 minutes:",
         started.token,
         "",
+        "ask, with it as TOKEN, or take the tour:",
+        f'  curl -s -H "Authorization: Bearer $TOKEN" "{api}/api/v1/chains/{_product(started.feed)}?strikes=atm:3"',
+        f"  {client}bash {_relative(CHECKOUT / 'examples' / 'rest_tour.sh')}",
         "subscribe with Node, or with Python:",
         f"  {client}node {_relative(CHECKOUT / 'scripts' / 'subscribe-example.js')}",
         f"  {client}{_relative(Path(sys.executable))} {_relative(CHECKOUT / 'examples' / 'subscribe.py')}",
@@ -60,6 +63,11 @@ def _leftovers(started: Started) -> list[str]:
     return [f"                expiries of the earlier feed ({old}) are still stored and listed; --clean starts afresh"]
 
 
+def _product(feed: FeedOptions) -> str:
+    """One that is fed, as far as we know: recordings are mostly of this one."""
+    return feed.products[0] if feed.products else "NIFTY"
+
+
 def _variables(home: Home) -> str:
     """What must stand before a script so that it meets this platform and not the default one."""
     return "" if home.path == default_home(os.environ) else f"ARO_HOME={shlex.quote(str(home.path))} "
@@ -69,8 +77,9 @@ def _client_variables(started: Started) -> str:
     """The same for the examples, which know addresses and not ports."""
     usual, settings = LocalSettings(), started.settings
     found = _variables(started.home)
-    if settings.auth_port != usual.auth_port:
-        found += f"ARO_AUTH_URL=http://{LOOPBACK}:{settings.auth_port} "
+    if settings.api_port != usual.api_port:
+        api = f"http://{LOOPBACK}:{settings.api_port}"
+        found += f"ARO_API_URL={api} ARO_AUTH_URL={api} "
     if settings.gateway_port != usual.gateway_port:
         found += f"ARO_GATEWAY_URL=http://{LOOPBACK}:{settings.gateway_port} "
     return found

@@ -12,17 +12,19 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import requests
+from local.programs import TIERS
 
 from aro.testing.eventually import eventually
 from aro.testing.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = (
-    *("ARO_GATEWAY_PORT", "ARO_AUTH_PORT", "ARO_STORAGE_PORT", "ARO_REDIS_PORT", "ARO_MONGO_PORT"),
+    *("ARO_API_PORT", "ARO_GATEWAY_PORT", "ARO_AUTH_PORT", "ARO_STORAGE_PORT", "ARO_ANALYTICS_PORT"),
+    *("ARO_LOGGING_PORT", "ARO_REDIS_PORT", "ARO_MONGO_PORT", "ARO_API_OPERATIONS_PORT"),
     *("ARO_FEED_OPERATIONS_PORT", "ARO_CONSUME_OPERATIONS_PORT", "ARO_WORK_OPERATIONS_PORT"),
     "ARO_BEAT_OPERATIONS_PORT",
 )
+JSON = ("-H", "Content-Type: application/json", "-d")
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +46,34 @@ class Local:
         return subprocess.run(
             command, env={**self.environ, **environ}, capture_output=True, text=True, timeout=120, check=False
         )
+
+    def curl(self, path, *options, token=None):
+        """Through the api-gateway, as a person does it."""
+        head = ["-H", f"Authorization: Bearer {token}"] if token else []
+        command = ["curl", "-sS", "--fail-with-body", *head, *options, f"{self.api}{path}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def admin(self):
+        """The token of an administrator, who is made as an operator does it."""
+        mongo = f"mongodb://127.0.0.1:{self.environ['ARO_MONGO_PORT']}"
+        account = {"email": "root@example.com", "password": "a password of some length"}
+        made = subprocess.run(
+            [sys.executable, "-m", "auth_service", "admin", "create", account["email"]],
+            env={**self.environ, "ARO_MONGO_URL": mongo},
+            input=account["password"] + "\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr
+        return json.loads(self.curl("/api/v1/auth/login", *JSON, json.dumps(account)))["access_token"]
+
+    @property
+    def api(self):
+        return f"http://127.0.0.1:{self.environ['ARO_API_PORT']}"
 
     def pids(self):
         return {
@@ -83,14 +113,23 @@ def test_life_of_a_local_platform(local):
         "demo account",
     ]
     token = re.search(r"^(eyJ\S+)$", started.stdout, re.MULTILINE)[1]
-    auth = f"http://127.0.0.1:{local.environ['ARO_AUTH_PORT']}"
-    me = requests.get(f"{auth}/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}, timeout=5)
-    assert me.json()["email"] == json.loads((local.home / "demo.json").read_text())["email"]
+    account = json.loads((local.home / "demo.json").read_text())
+    assert json.loads(local.curl("/api/v1/auth/me", token=token))["email"] == account["email"]
     assert stat.S_IMODE((local.home / "demo.json").stat().st_mode) == 0o600
 
     status = local("start", "--status")
     assert status.returncode == 0, status.stdout
-    assert status.stdout.count("RUNNING  ok") == 9
+    assert status.stdout.count("RUNNING  ok") == len(TIERS)
+
+    login = local.curl("/api/v1/auth/login", *JSON, json.dumps(account))
+    token = json.loads(login)["access_token"]
+    rows = json.loads(local.curl("/api/v1/chains/NIFTY?shape=rows&strikes=atm:2", token=token))["rows"]
+    assert {row["option_type"] for row in rows} == {"CE", "PE"}
+    assert "<title>" in local.curl("/docs")
+    assert json.loads(local.curl("/openapi.json"))["openapi"].startswith("3.1")
+    admin = local.admin()
+    found = json.loads(local.curl("/api/v1/logs?service=auth", token=admin))
+    assert found["items"], "what auth logged while it started, by way of Redis"
 
     before = local.pids()
     again = local("start")
@@ -110,8 +149,7 @@ def test_life_of_a_local_platform(local):
 
     os.kill(before["supervisord"], signal.SIGKILL)
     eventually(lambda: local("start", "--status").returncode != 0, "status to tell", interval=0.5)
-    orphans = len(local.processes())
-    assert orphans >= 8
+    assert len(local.processes()) >= len(TIERS) - 1
     stopped = local("stop")
     assert stopped.returncode == 0, stopped.stderr
     assert re.search(r"(\d+) of them without a supervisor", stopped.stdout)

@@ -23,18 +23,27 @@ def plan(home, feed=None, **environ):
     return programs(home, load(LocalSettings, environ), feed or FeedOptions())
 
 
-def test_every_program_has_its_own_port_and_a_variable_that_moves_it(home):
+def test_every_program_has_its_own_ports_and_variables_that_move_them(home):
     usual = plan(home)
     assert [program.name for program in usual] == list(TIERS)
-    assert len({program.port for program in usual}) == len(usual)
-    moved = plan(home, **{program.variable: str(program.port + 1) for program in usual})
-    assert [program.port for program in moved] == [program.port + 1 for program in usual]
+    ports = {variable: port for program in usual for variable, port in program.ports.items()}
+    assert len(set(ports.values())) == len(ports) == len(usual) + 1
+    moved = plan(home, **{variable: str(port + 1) for variable, port in ports.items()})
+    assert {variable: port for program in moved for variable, port in program.ports.items()} == {
+        variable: port + 1 for variable, port in ports.items()
+    }
 
 
-def test_http_programs_are_told_their_port(home):
+def test_http_programs_are_told_their_ports(home):
     for program in plan(home):
         if program.kind == "http":
-            assert list(program.environ.values()) == [str(program.port)]
+            told = {program.environ[name] for name in ("ARO_PORT", "ARO_OPERATIONS_PORT") if name in program.environ}
+            assert told == {str(port) for port in program.ports.values()}
+
+
+def test_only_what_is_behind_the_api_gateway_believes_it(home):
+    trusting = {program.name for program in plan(home) if "ARO_TRUSTED_PROXIES" in program.environ}
+    assert trusting == {"auth", "storage", "analytics", "logging"}
 
 
 def test_no_embedded_mongo_beside_a_given_one(home):
@@ -92,7 +101,7 @@ def test_supervisor_itself_reads_back_what_was_written(home):
     found = {group.name: group.process_configs[0] for group in options.configroot.supervisord.process_group_configs}
     assert set(found) == set(TIERS)
     assert found["feed"].command.endswith("--provider replay --file '/a b/50%.json' --loop")
-    assert found["auth"].environment == {"ARO_PORT": "8020"}
+    assert found["auth"].environment == {"ARO_PORT": "8020", "ARO_TRUSTED_PROXIES": "127.0.0.1/32"}
     assert found["work"].stopwaitsecs == 25
     assert found["work"].stdout_logfile == str(home.log("work"))
     assert all(config.autorestart and config.startretries == supervision.RETRIES for config in found.values())

@@ -14,17 +14,23 @@ from aro.adapters.embedded import LOOPBACK
 from aro.testing.eventually import eventually
 from aro.testing.servers import MongoServer, Process, RedisServer, free_port
 
-SERVICES: Final = ("auth", "storage", "gateway", "consume", "work", "beat", "feed")
+SERVICES: Final = ("auth", "storage", "analytics", "logging", "api", "gateway", "consume", "work", "beat", "feed")
 _MODULES: Final = {
     "auth": ("auth_service",),
     "storage": ("storage_service",),
+    "analytics": ("analytics_service",),
+    "logging": ("logging_service",),
+    "api": ("api_gateway",),
     "gateway": ("socket_gateway",),
     "consume": ("worker_enricher", "consume"),
     "work": ("worker_enricher", "work"),
     "beat": ("worker_enricher", "beat"),
     "feed": ("feed_generator",),
 }
-_HTTP: Final = frozenset({"auth", "storage", "gateway"})
+_HTTP: Final = frozenset({"auth", "storage", "analytics", "logging", "api", "gateway"})
+_API_OPERATIONS: Final = "api operations"
+_BEHIND: Final = ("auth", "storage", "analytics", "logging")
+"""Services that the api-gateway asks, and that believe it who asked."""
 
 
 class Platform:
@@ -34,7 +40,7 @@ class Platform:
         self.directory = directory
         self.redis = RedisServer(directory / "redis")
         self.mongo = MongoServer(directory / "mongo")
-        self.ports = {name: free_port() for name in SERVICES}
+        self.ports = {name: free_port() for name in (*SERVICES, _API_OPERATIONS)}
         self._feed_arguments = list(feed_arguments)
         self._environ = dict(environ)
         self.temporary = directory / "tmp"
@@ -99,7 +105,11 @@ class Platform:
         return [sys.executable, "-m", *_MODULES[name], *arguments]
 
     def _environment(self, name: str) -> dict[str, str]:
-        port = "ARO_PORT" if name in _HTTP else "ARO_OPERATIONS_PORT"
+        own = {"ARO_PORT" if name in _HTTP else "ARO_OPERATIONS_PORT": str(self.ports[name])}
+        if name == "api":
+            own["ARO_OPERATIONS_PORT"] = str(self.ports[_API_OPERATIONS])
+        if name in _BEHIND:
+            own["ARO_TRUSTED_PROXIES"] = f"{LOOPBACK}/32"
         return {
             **{key: value for key, value in os.environ.items() if not key.startswith("ARO_")},
             "ARO_REDIS_URL": self.redis.url,
@@ -110,6 +120,7 @@ class Platform:
             "ARO_AUTH_KEY_DIR": str(self.directory / "keys"),
             "ARO_LOG_LEVEL": "INFO",
             "TMPDIR": str(self.temporary),
-            port: str(self.ports[name]),
+            **{f"ARO_{inner.upper()}_URL": self.url(inner) for inner in _BEHIND},
+            **own,
             **self._environ,
         }

@@ -1,4 +1,4 @@
-"""``python -m storage_service [migrate [--check]]``"""
+"""``python -m storage_service [migrate [--check] | provision]``"""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from aro.runtime.logs import configure_logs
 from aro.runtime.settings import SettingsError, load
 from aro.runtime.wsgi import serve
 from storage_service.app import create
-from storage_service.commands import migrate_command
+from storage_service.commands import migrate_command, provision_command
 from storage_service.settings import StorageSettings
 
-COMMANDS = {"migrate": migrate_command}
+COMMANDS = {"migrate": migrate_command, "provision": provision_command}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""``python -m storage_service migrate``: the schema by hand, beside a live system or before one."""
+"""``python -m storage_service migrate`` and ``provision``: by hand, beside a live system or before one."""
 
 import argparse
 import os
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from aro.adapters import mongo
 from aro.adapters.clock import SystemClock
 from aro.adapters.mongo import MongoError
+from aro.runtime.logs import configure_logs
 from aro.runtime.settings import Secret, SettingsError, load, setting
 from storage_service.migrations import migrate, pending, version_of
+from storage_service.provision import ProvisionSettings, provision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +29,14 @@ def migrate_command(arguments: Sequence[str]) -> int:
     try:
         settings = load(MigrateSettings, os.environ)
     except SettingsError as error:
-        return _cannot(str(error))
+        return _cannot("migrate", str(error))
     database = mongo.connect(str(settings.mongo_url), settings.mongo_database, timeout=60.0)
     try:
         mongo.ping(database)
         changes = pending(database) if options.check else migrate(database, SystemClock())
         version = version_of(database)
     except MongoError as error:
-        return _cannot(f"MongoDB does not answer as it should: {type(error).__name__}")
+        return _cannot("migrate", f"MongoDB does not answer as it should: {type(error).__name__}")
     finally:
         database.client.close()
     is_pending = options.check and bool(changes)
@@ -44,6 +46,19 @@ def migrate_command(arguments: Sequence[str]) -> int:
     return 1 if is_pending else 0
 
 
-def _cannot(reason: str) -> int:
-    print(f"storage cannot migrate: {reason}", file=sys.stderr)  # noqa: T201
+def provision_command(arguments: Sequence[str]) -> int:
+    """0 done; 2 if it cannot be. What is new to a fresh MongoDB is a server's log, so it is written as one."""
+    argparse.ArgumentParser(prog="python -m storage_service provision").parse_args(arguments)
+    configure_logs("storage-provision", level="INFO")
+    try:
+        provision(load(ProvisionSettings, os.environ))
+    except SettingsError as error:
+        return _cannot("provision", str(error))
+    except MongoError as error:
+        return _cannot("provision", f"{type(error).__name__}: {error}"[:300])
+    return 0
+
+
+def _cannot(command: str, reason: str) -> int:
+    print(f"storage cannot {command}: {reason}", file=sys.stderr)  # noqa: T201
     return 2

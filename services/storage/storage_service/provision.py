@@ -1,0 +1,113 @@
+"""What a fresh MongoDB needs before the services can use it: its replica set, and the account they log in with.
+
+Safe to repeat. A server without replica sets, or one that asks nobody for a password, is used as it is, and the log
+says so.
+"""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aro.adapters import mongo
+from aro.adapters.mongo import MongoDatabase, MongoError
+from aro.runtime.logs import get_logger
+from aro.runtime.settings import Secret, setting
+
+log = get_logger(__name__)
+
+ACCOUNT: Final = "aro"
+PATIENCE_SECONDS: Final = 60.0
+_COMMAND_NOT_FOUND: Final = 59
+_ALREADY_INITIALIZED: Final = 23
+_USER_NOT_FOUND: Final = 11
+_AUTHENTICATION_FAILED: Final = 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvisionSettings:
+    root_url: Secret = setting("ARO_MONGO_ROOT_URL", "MongoDB connection string of its first account")
+    password: Secret = setting("ARO_MONGO_PASSWORD", "password that the services' account gets")
+    database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
+    members: tuple[str, ...] = setting(
+        "ARO_MONGO_MEMBERS",
+        "host:port of each member of the replica set, separated by commas",
+        default=("mongo:27017",),
+    )
+    replica_set: str = setting("ARO_MONGO_REPLICA_SET", "name of the replica set", default="rs0")
+
+
+def provision(settings: ProvisionSettings) -> None:
+    """Raises `MongoError` if the server does not answer or refuses."""
+    with ExitStack() as opened:
+        admin = _log_in(opened, settings.root_url)
+        _initiate(admin, settings)
+        _create_account(_primary(opened, admin, settings), settings)
+
+
+def _open(opened: ExitStack, url: str) -> MongoDatabase:
+    admin = mongo.connect(url, "admin")
+    opened.callback(admin.client.close)
+    return admin
+
+
+def _log_in(opened: ExitStack, root_url: str) -> MongoDatabase:
+    """Through the first account; where the server knows none and asks for none, without."""
+    admin = _open(opened, root_url)
+    try:
+        admin.command("ping")
+    except MongoError as error:
+        if _code(error) != _AUTHENTICATION_FAILED:
+            raise
+        scheme, _, rest = root_url.partition("://")
+        admin = _open(opened, f"{scheme}://{rest.rpartition('@')[2]}")
+        admin.command("listDatabases")  # raises where a password is needed: then ours is wrong
+        log.warning("this server asks nobody for a password")
+    return admin
+
+
+def _initiate(admin: MongoDatabase, settings: ProvisionSettings) -> None:
+    if "setName" not in admin.command("hello"):
+        members = [{"_id": number, "host": host} for number, host in enumerate(settings.members)]
+        try:
+            admin.command("replSetInitiate", {"_id": settings.replica_set, "members": members})
+        except MongoError as error:
+            if _code(error) == _COMMAND_NOT_FOUND:
+                log.warning("this server has no replica sets")
+                return
+            if _code(error) != _ALREADY_INITIALIZED:
+                raise
+    _await_primary(admin)
+
+
+def _await_primary(admin: MongoDatabase) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not admin.command("hello").get("primary"):
+        if time.monotonic() > deadline:
+            raise mongo.MongoError(f"no primary after {PATIENCE_SECONDS:.0f} s")
+        time.sleep(0.2)
+
+
+def _primary(opened: ExitStack, admin: MongoDatabase, settings: ProvisionSettings) -> MongoDatabase:
+    """Accounts can be made on the primary only, which need not be the member that was spoken to so far."""
+    if len(settings.members) == 1:
+        return admin
+    credentials = settings.root_url.partition("://")[2].rpartition("@")[0]
+    options = f"authSource=admin&replicaSet={settings.replica_set}"
+    return _open(opened, f"mongodb://{credentials}@{','.join(settings.members)}/?{options}")
+
+
+def _create_account(admin: MongoDatabase, settings: ProvisionSettings) -> None:
+    roles = [{"role": role, "db": settings.database} for role in ("readWrite", "dbAdmin")]
+    rights: dict[str, Any] = {"pwd": settings.password, "roles": roles}
+    try:
+        admin.command("updateUser", ACCOUNT, **rights)
+    except MongoError as error:
+        if _code(error) != _USER_NOT_FOUND:
+            raise
+        admin.command("createUser", ACCOUNT, **rights)
+    log.info("the services' account is ready", account=ACCOUNT)
+
+
+def _code(error: MongoError) -> int | None:
+    return getattr(error, "code", None)

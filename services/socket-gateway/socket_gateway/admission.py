@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from aro.adapters.clock import Clock
 from aro.adapters.revocations import Revocations
-from aro.adapters.tokens import Principal, TokenVerifier
+from aro.adapters.tokens import SCOPE_READ, Principal, TokenVerifier
 from aro.contracts.problems import Forbidden, NotAuthenticated, TokenExpired, TokenMissing
 from socket_gateway.clients import Client
 from socket_gateway.deadlines import Deadline, Deadlines
@@ -23,10 +23,12 @@ class Admission:
         self._clock = clock
 
     def verify(self, token: str) -> Principal:
-        """Raises as `TokenVerifier.verify`, or `TokenRevoked`. May fetch keys, so other greenlets may run meanwhile."""
+        """Raises as `TokenVerifier.verify`, `Forbidden` or `TokenRevoked`. May fetch keys: other greenlets may run."""
         principal = self._verifier.verify(token)
         if (principal.expires_at + GRACE_SECONDS) * 1000 <= self._clock.now_ms():
             raise TokenExpired("the access token has expired")
+        if SCOPE_READ not in principal.scopes:
+            raise Forbidden(f"this needs a token with the scope {SCOPE_READ}")
         # Last, and without a yield before the socket is admitted: a session that ends later finds its socket.
         self._revocations.refuse(principal)
         return principal

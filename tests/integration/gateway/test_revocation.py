@@ -66,3 +66,11 @@ def test_what_ended_while_redis_was_away_is_closed_when_it_is_back(make_stack: C
         eventually(lambda: end(stack, "ends") is None, "redis to take it", seconds=10)
         raw.until_closed(seconds=10)
         assert other.subscribe("status")["ok"]
+
+
+def test_a_token_that_may_not_read_is_refused(stack: Any) -> None:
+    with stack.raw() as raw:
+        kind, payload = raw.connect(stack.auth.issuer.issue("user-1", "user", scopes=frozenset({"write"})))
+        assert (kind, payload["data"]["code"]) == ("refused", "forbidden")
+        kind, _ = raw.connect(stack.auth.issuer.issue("user-1", "user", scopes=frozenset({"read"})))
+        assert kind == "connect"

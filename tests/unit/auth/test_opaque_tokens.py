@@ -2,7 +2,7 @@
 
 import string
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aro.adapters.session_store import Rotation, Session
@@ -61,6 +61,10 @@ def test_tokens_are_long_and_their_digests_are_sha_256() -> None:
 
 
 @given(st.integers(-GRACE_MS, 2 * IDLE_MS))
+@example(GRACE_MS)
+@example(GRACE_MS + 1)
+@example(IDLE_MS - 1)
+@example(IDLE_MS)
 def test_grace_is_for_the_one_before_and_short(after_ms: int) -> None:
     known = session("b", rotation=Rotation(previous="a", salt="00", at_ts=NOW_MS))
     now_ms = NOW_MS + after_ms

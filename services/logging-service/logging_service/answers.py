@@ -1,6 +1,6 @@
 """What the routes answer, as types; and examples of it."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -37,6 +37,15 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     ids: list[str]
 
 
+class TailEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One Server-Sent Event. `data` is the JSON of a line, or ``{"lines": 5}`` of those that are missing here (null if
+    unknown), or ``{"reason": "timeout"}``. `id`, of a line, is where to go on from."""
+
+    event: Literal["line", "dropped", "end"]
+    data: str
+    id: str = ""
+
+
 _ID: Final = "NIFTY|2026-12-29|1795000000000"
 LINE_EXAMPLE: Final[dict[str, Any]] = {
     "@timestamp": "2026-11-18T05:46:40.131000+00:00",
@@ -59,7 +68,8 @@ SERVICES_EXAMPLE: Final = {
     "services": [{"name": "worker-enricher-work", "first_ts": 1_794_996_000_000, "last_ts": 1_795_003_200_000}]
 }
 ACCEPTED_EXAMPLE: Final = {"accepted": 1, "ids": ["ingest-3f786850e387550fdab836ed"]}
-TAIL_EXAMPLE: Final = (
-    ": following\n\nid: 1795000000131-0\nevent: line\n"
-    'data: {"@timestamp":"2026-11-18T05:46:40.131000+00:00","log.level":"info","service.name":"auth",…}\n\n'
+TAIL_EXAMPLE: Final = TailEvent(
+    event="line",
+    data='{"@timestamp":"2026-11-18T05:46:40.131000+00:00","log.level":"info","service.name":"auth",…}',
+    id="1795000000131-0",
 )

@@ -94,8 +94,8 @@ def tail_routes(tails: Tails, refuse: Refuse, clock: Clock) -> Blueprint:
     @admin_only
     @blueprint.arguments(TailQuery, location="query")
     @blueprint.answers(
-        {"type": "string"},
-        "Server-Sent Events: `line`, `dropped` with `{lines}` (null if unknown), `end` with `{reason}`",
+        answers.TailEvent,
+        "Server-Sent Events, each as described",
         problems=(RateLimited,),
         media_type=EVENT_STREAM,
         example=answers.TAIL_EXAMPLE,

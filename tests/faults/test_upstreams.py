@@ -165,6 +165,7 @@ def test_killed_in_the_middle_of_an_answer(door: Door) -> None:
     door.upstreams["storage"].kill()
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         list(pieces)
+    answer.close()
     door.upstreams["storage"].start()
     heals(door)
 

@@ -28,6 +28,7 @@ def test_it_ends_in_order_and_open_tails_do_not_hold_it_up(tmp_path: Path, redis
         assert door.process.stop() == 0
         assert time.monotonic() - started < 8
         asking.join()
+        tail.close()
         # What was begun is finished.
         assert [answer.status_code for answer in answers] == [200]
     finally:

@@ -133,10 +133,10 @@ def test_the_first_pieces_are_there_before_the_last(gateway: Door) -> None:
 
 
 def test_an_answer_that_breaks_off_does_not_look_whole(gateway: Door) -> None:
-    answer = gateway.get("/api/v1/products?chunks=5&break=1", stream=True)
-    assert answer.status_code == 200
-    with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        _ = answer.content
+    with gateway.get("/api/v1/products?chunks=5&break=1", stream=True) as answer:
+        assert answer.status_code == 200
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            _ = answer.content
 
 
 def test_a_service_that_hangs_up_or_talks_nonsense_is_a_problem(gateway: Door) -> None:
@@ -228,7 +228,10 @@ def test_a_tail_flows_holds_no_slot_for_calls_and_ends_with_its_session(gateway:
     def opened() -> requests.Response | None:
         # A place of a test before may not be free yet.
         tail = requests.get(url, headers=admin, stream=True, timeout=5)
-        return tail if tail.status_code == 200 else None
+        if tail.status_code == 200:
+            return tail
+        tail.close()
+        return None
 
     tails = [tail for _ in range(4) if (tail := eventually(opened, "a place"))]
     assert tails[0].headers["Content-Type"] == "text/event-stream"

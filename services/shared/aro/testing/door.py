@@ -12,7 +12,8 @@ from aro.adapters.clock import SystemClock
 from aro.adapters.revocations import announce
 from aro.adapters.tokens import ALL_SCOPES, TokenIssuer, to_jwk
 from aro.testing.echo import EchoService
-from aro.testing.servers import RedisServer, free_port
+from aro.testing.eventually import eventually
+from aro.testing.servers import Process, RedisServer, free_port
 from aro.testing.services import HttpService
 
 NAMES = {"issuer": "option-aro-auth", "audience": "option-aro"}
@@ -34,7 +35,9 @@ class Door:
         self.upstreams = {name: EchoService(self.directory / name) for name in SERVICES}
         self.upstreams["auth"].answer(JWKS, {"keys": [to_jwk("kid", self.key.public_key())]})
         for upstream in self.upstreams.values():
-            upstream.start()
+            Process.start(upstream)  # all at once
+        for upstream in self.upstreams.values():
+            eventually(upstream.answers_calls, f"{upstream.directory.name} to listen", seconds=20)
         self.operations_port = free_port()
         environ = {
             **{f"ARO_{name.upper()}_URL": upstream.url for name, upstream in self.upstreams.items()},

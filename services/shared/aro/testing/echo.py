@@ -7,6 +7,7 @@ Query parameters make it misbehave: ``sleep`` seconds before the answer; ``statu
 """
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class EchoService(Server):
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.answers: dict[str, Any] = {}
         command = [sys.executable, "-m", "aro.testing.echo", str(self.port), str(directory)]
-        super().__init__(command, directory / "echo.log", self._connects)
+        super().__init__(command, directory / "echo.log", self._connect)
 
     def answer(self, path: str, body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> None:
         """From now on `path` answers this, as JSON."""
@@ -45,9 +46,15 @@ class EchoService(Server):
         """How often `path` was asked for."""
         return self.output().count(f" {path} ")
 
-    def _connects(self) -> None:
-        import socket
+    def answers_calls(self) -> bool:
+        """Whether it takes connections now."""
+        try:
+            self._connect()
+        except OSError:
+            return False
+        return True
 
+    def _connect(self) -> None:
         socket.create_connection((LOOPBACK, self.port), timeout=1).close()
 
 

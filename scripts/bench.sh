@@ -8,43 +8,65 @@ source scripts/python-environment.sh
 usage() {
   cat <<'TEXT'
 usage: ./scripts/bench.sh pricing [--json FILE] [--sizes N ...]
+       ./scripts/bench.sh api [--json FILE] [--rounds N] [--seconds S] [--connections N] [--no-feed]
 
 pricing   contracts per second and largest error of implied volatilities, and of these with five Greeks, beside
           pyvolr, iv-engine, fast-vollib, vollib and py_lets_be_rational: one thread on one core, about two minutes
+api       requests per second and latencies of the latest chain, plain, with gzip and as 304, beside the same in
+          FastAPI on uvicorn: one worker on one core, load on another; then at 300 requests a second beside the whole
+          platform with its default feed. Needs wrk (Debian and Ubuntu: apt install wrk), taskset and two cores; about
+          five minutes
 
   --json FILE    also write every row to FILE
   --sizes N ...  contracts per call (default 162 1000 6400 100000)
 
-The packages to compare with are installed into an environment of their own, ARO_PEERS_VENV (default .venv-peers).
+The packages to compare with are installed into environments of their own: ARO_PEERS_VENV (default .venv-peers) and
+ARO_API_PEERS_VENV (default .venv-api-peers).
 TEXT
 }
 
+# peers_environment FOLDER LOCK FILE...: the packages of LOCK, installed anew when LOCK or a FILE has changed; sets PEERS.
+peers_environment() {
+  PEERS="$1"
+  local lock="$2" started wanted
+  shift
+  [[ -x $PEERS/bin/python ]] || "$(find_python)" -m venv "$PEERS"
+  wanted="$(VENV="$PEERS" digest "$@")"
+  [[ -f $PEERS/.installed && $(<"$PEERS/.installed") == "$wanted" ]] && return
+  started="$(now_ns)"
+  "$PEERS/bin/python" -m pip install -qq --progress-bar off --require-hashes --only-binary :all: -r "$lock" ||
+    fail "the packages of $lock could not be installed"
+  # aro with its kernel, where it is compared in that very environment.
+  if [[ $# -gt 1 ]]; then
+    "$PEERS/bin/python" -m pip install -qq --no-index --no-deps --no-build-isolation -e services/shared ||
+      fail "services/shared could not be installed"
+  fi
+  echo "$wanted" >"$PEERS/.installed"
+  phase environment "$started" "packages to compare with installed in ${PEERS##*/}"
+}
+
 case "${1:-}" in
-  pricing) ;;
+  pricing)
+    shift
+    peers_environment "${ARO_PEERS_VENV:-$ROOT/.venv-peers}" tests/load/peers/requirements.txt \
+      services/shared/{pyproject.toml,setup.py,aro/quant/kernel.c}
+    export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+    exec "$PEERS/bin/python" tests/load/pricing "$@"
+    ;;
+  api)
+    shift
+    for tool in wrk taskset; do
+      command -v "$tool" >/dev/null 2>&1 || fail "$tool is not on PATH (Debian and Ubuntu: apt install wrk util-linux)"
+    done
+    peers_environment "${ARO_API_PEERS_VENV:-$ROOT/.venv-api-peers}" tests/load/api/requirements.txt
+    ensure_environment tests
+    exec "$VENV/bin/python" tests/load/api --peer-python "$PEERS/bin/python" "$@"
+    ;;
   -h | --help)
     usage
-    exit 0
     ;;
   *)
     usage >&2
     exit 2
     ;;
 esac
-shift
-
-# The packages of tests/load/peers/requirements.txt, and aro with its kernel.
-VENV="${ARO_PEERS_VENV:-$ROOT/.venv-peers}"
-[[ -x $VENV/bin/python ]] || "$(find_python)" -m venv "$VENV"
-lock=tests/load/peers/requirements.txt
-wanted="$(digest "$lock" services/shared/{pyproject.toml,setup.py,aro/quant/kernel.c})"
-if [[ ! -f $VENV/.installed || $(<"$VENV/.installed") != "$wanted" ]]; then
-  started="$(now_ns)"
-  "$VENV/bin/python" -m pip install -qq --progress-bar off --require-hashes --only-binary :all: -r "$lock" ||
-    fail "the packages of $lock could not be installed"
-  "$VENV/bin/python" -m pip install -qq --no-index --no-deps --no-build-isolation -e services/shared ||
-    fail "services/shared could not be installed"
-  echo "$wanted" >"$VENV/.installed"
-  phase environment "$started" "packages to compare with installed in ${VENV##*/}"
-fi
-export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 NUMBA_NUM_THREADS=1
-exec "$VENV/bin/python" tests/load/pricing "$@"

@@ -5,13 +5,14 @@ from typing import Any, Final
 
 from flask import Flask, Response
 
-from aro.adapters import mongo
+from aro.adapters import mongo, redis_client
 from aro.adapters.bar_store import BarStore
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.mongo import MongoDatabase, MongoError
 from aro.adapters.presence import LOOK_BACK_HOURS, expire_presence
+from aro.adapters.revocations import Revocations
 from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
 from aro.adapters.tokens import JwksKeys, TokenVerifier
@@ -47,7 +48,8 @@ def create(settings: StorageSettings) -> Flask:
     """The app with its connections and threads. Call it in the process that serves."""
     database = mongo.connect(settings.mongo_url, settings.mongo_database)
     preparation = Preparation(lambda: _migrate(database), retry_on=MongoError)
-    app = build(settings, database, preparation)
+    revocations = _follow_revocations(settings)
+    app = build(settings, database, preparation, revocations)
     preparation.start()
     Housekeeping(ChainStore(database), SystemClock(), lambda now_ms: expire(settings, database, now_ms)).start()
     return app
@@ -71,16 +73,30 @@ def _migrate(database: MongoDatabase) -> None:
     migrate(database, SystemClock())
 
 
-def build(settings: StorageSettings, database: MongoDatabase, preparation: Preparation) -> Flask:
+def _follow_revocations(settings: StorageSettings) -> Revocations | None:
+    """Without a Redis a token is good until it expires, minutes later."""
+    if settings.redis_url is None:
+        return None
+    revocations = Revocations(redis_client.connect(settings.redis_url))
+    revocations.start()
+    return revocations
+
+
+def build(
+    settings: StorageSettings,
+    database: MongoDatabase,
+    preparation: Preparation,
+    revocations: Revocations | None = None,
+) -> Flask:
     clock = SystemClock()
     health = Health(ready={"mongo": lambda: mongo.ping(database), "collections": preparation.check})
     keys = JwksKeys(settings.jwks_url, clock=clock)
     verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
-    app = create_app("storage", health=health, verifier=verifier)
+    app = create_app("storage", health=health, verifier=verifier, revocations=revocations)
     reader = Reader(ChainStore(database), TickStore(database), clock)
     for routes in (product_routes, chain_routes, tick_routes):
         app.register_blueprint(routes(reader, health))
-    add_openapi(app, title="storage", description=DESCRIPTION)
+    add_openapi(app, title="Option ARO storage", description=DESCRIPTION)
     app.register_error_handler(MongoError, _answer_mongo_error)
     app.wsgi_app = _bounded(app.wsgi_app)  # type: ignore[method-assign, assignment]
     return app

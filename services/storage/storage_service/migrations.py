@@ -94,7 +94,7 @@ def migrate(database: MongoDatabase, clock: Clock) -> list[str]:
         version.change(database)
         insert_new(versions, [{"_id": version.number, "name": version.name, "applied_at": utc(clock.now_ms())}])
     if done:
-        log.info("migrated", changes=done)
+        log.info("migrated", changes=len(done), version=VERSIONS[-1].number)
     return done
 
 

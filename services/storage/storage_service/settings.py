@@ -22,7 +22,9 @@ class StorageSettings:
     )
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
     redis_url: Secret | None = setting(
-        "ARO_REDIS_URL", "Redis that log lines are shipped through; they stay on stdout if not set", default=None
+        "ARO_REDIS_URL",
+        "Redis that log lines are shipped through, and that knows which sessions have ended; neither if not set",
+        default=None,
     )
     chain_retention_hours: float = setting(
         "ARO_CHAIN_RETENTION_HOURS",

@@ -14,7 +14,7 @@ from aro.testing.conformance import ask
 from aro.testing.model_service import AUDIENCE, ISSUER, KEY, KID
 from aro.testing.services import HttpService
 
-EXAMPLES = 40
+EXAMPLES = 15
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def document_of(service: HttpService) -> dict:
 def test_everything_a_user_is_answered_is_documented(model: HttpService, token: str) -> None:
     found = ask(document_of(model), model.url, token=token, examples=EXAMPLES, known={"expiry": ["2026-12-29"]})
     assert found.failures == []
-    assert found.cases > 700
+    assert found.cases > 400
     assert {200, 201, 204, 304, 400, 401, 404, 405, 409, 415, 422} <= set(found.statuses())
 
 

@@ -19,11 +19,15 @@ Json = dict[str, Any]
 
 SEED: Final = 20_261_229
 ANSWER_SECONDS: Final = 10.0
+STREAM_SECONDS: Final = 2.0
 PHASES: Final = ("examples", "coverage", "fuzzing", "stateful")
 _NOTHING: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 
 # JSON schema cannot say that instants before 1970 and after 2100 mean nothing here.
 _INSTANTS: Final = st.datetimes(datetime(1970, 1, 2), datetime(2099, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
+# Nor which passwords are too easy to guess.
+_PASSWORDS: Final = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=16, max_size=24)
+schemathesis.openapi.format("password", _PASSWORDS)
 schemathesis.openapi.format("date-time", _INSTANTS.map(lambda moment: moment.isoformat().replace("+00:00", "Z")))
 
 
@@ -80,13 +84,15 @@ def ask(
     known: Mapping[str, Sequence[str]] = _NOTHING,
     rules: Collection[str] = (),
     phases: Collection[str] = PHASES,
+    personal_token: str | None = None,
 ) -> Findings:
     """Ask the service at `url` about `document`, as the bearer of `token` or as nobody; a `Login` is repeated whenever
     a case ended its session.
 
     `examples` is the number of random cases per operation, and `known` has values by parameter name that mean something
     to the service. `rules` are names of parameters and fields with rules that JSON schema cannot say: a 422 that names
-    nothing else is a fair answer to what the schema admits. The same arguments give the same requests.
+    nothing else is a fair answer to what the schema admits. `personal_token` goes where a document asks for one. The
+    same arguments give the same requests.
     """
     settings: Json = {
         "seed": SEED,
@@ -95,6 +101,7 @@ def ask(
         "continue-on-failure": True,
         "workers": 1,
         "warnings": False,
+        "operations": [_stream(path) for path in _streams(document)],
         "phases": {name: {"enabled": name in phases} for name in PHASES},
         "cache": {"enabled": False},
         "output": {"sanitization": {"enabled": False}, "truncation": {"enabled": False}},
@@ -102,10 +109,11 @@ def ask(
         "dictionaries": {name: {"values": list(values)} for name, values in known.items()},
         "parameters": {name: {"dictionary": name, "probability": 0.7} for name in known},
     }
+    fixed = {"bearerAuth": token if isinstance(token, str) else None, "personalToken": personal_token}
+    if schemes := {name: {"bearer": text} for name, text in fixed.items() if text is not None}:
+        settings["auth"] = {"openapi": schemes}
     if isinstance(token, Login):
-        settings["auth"] = {"dynamic": {"openapi": {"bearerAuth": token.settings()}}}
-    elif token is not None:
-        settings["auth"] = {"openapi": {"bearerAuth": {"bearer": token}}}
+        settings["auth"] = {**settings.get("auth", {}), "dynamic": {"openapi": {"bearerAuth": token.settings()}}}
     schema = schemathesis.openapi.from_dict(closed(document), config=schemathesis.Config.from_dict(settings))
 
     @schema.hook
@@ -133,6 +141,25 @@ def closed(document: Json) -> Json:
         if schema.get("type") == "object" and "properties" in schema:
             schema.setdefault("additionalProperties", False)
     return copied
+
+
+def _streams(document: Json) -> list[str]:
+    """Paths that answer with Server-Sent Events, which do not end by themselves."""
+    return [
+        path
+        for path, item in document["paths"].items()
+        if "text/event-stream" in item.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+    ]
+
+
+def _stream(path: str) -> Json:
+    return {
+        "include-path": path,
+        "max-stream-events": 1,
+        "request-timeout": STREAM_SECONDS,
+        "generation": {"max-examples": 2},
+        "phases": {"coverage": {"enabled": False}, "stateful": {"enabled": False}},
+    }
 
 
 def _schemas(value: Any) -> Iterator[Json]:

@@ -80,13 +80,20 @@ class BarStore:
 
     def bars(self, product: str, expiry: str, metric: str, start_ms: int, end_ms: int) -> list[BarRow]:
         """Bars of minutes with start ≤ minute_ts ≤ end, oldest first; minutes without a value are left out."""
-        field = f"metrics.{metric}"
-        rows: list[BarRow] = []
+        return self.columns(product, expiry, [metric], start_ms, end_ms)[metric]
+
+    def columns(
+        self, product: str, expiry: str, metrics: Sequence[str], start_ms: int, end_ms: int
+    ) -> dict[str, list[BarRow]]:
+        """`bars` of several metrics by name, in one reading."""
+        fields = {"_id": 0, "source_at": 1, **{f"metrics.{metric}": 1 for metric in metrics}}
+        rows: dict[str, list[BarRow]] = {metric: [] for metric in metrics}
         for start, stop in windows(start_ms, end_ms):
-            found = self._bars.find(_span(product, expiry, start, stop), {"_id": 0, "source_at": 1, field: 1})
-            rows += [
-                row for document in found.sort("source_at", ASCENDING) if (row := _row(document, metric)) is not None
-            ]
+            found = self._bars.find(_span(product, expiry, start, stop), fields).sort("source_at", ASCENDING)
+            for document in found:
+                for metric, column in rows.items():
+                    if (row := _row(document, metric)) is not None:
+                        column.append(row)
         return rows
 
     def missing(self, product: str, expiry: str, minutes: Sequence[int]) -> list[int]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 from flask import Response, g
 
+from analytics_service.alert_rules import EVENT_DAYS
 from analytics_service.examples import example
 from analytics_service.schemas import AlertBody
 from aro.adapters.alert_store import Alert, AlertEvent, AlertStore
@@ -15,6 +16,8 @@ from aro.runtime.queries import NoQuery
 from aro.runtime.web import json_response
 
 EVENTS_AT_MOST: Final = 100
+AHEAD_MS: Final = 60_000
+"""Source times may be this much ahead of this clock."""
 
 Body = dict[str, Any]
 
@@ -101,7 +104,8 @@ def alert_routes(store: AlertStore, clock: Clock, *, limit: int) -> Blueprint:
     def events(_: Body, alert_id: str) -> Response:
         """When one of your alerts went off, newest first."""
         own = _own(store, alert_id)
-        found = store.events(own.owner, own.id, limit=EVENTS_AT_MOST)
+        now = clock.now_ms() + AHEAD_MS
+        found = store.events(own.owner, own.id, now_ms=now, days=EVENT_DAYS, limit=EVENTS_AT_MOST)
         return json_response(AlertEventsAnswer(alert=own.id, events=[_event(item) for item in found]))
 
     return blueprint

@@ -4,6 +4,8 @@ from typing import Final, Literal
 
 Operator = Literal["above", "below", "crosses_above", "crosses_below"]
 OPERATORS: Final[tuple[Operator, ...]] = ("above", "below", "crosses_above", "crosses_below")
+EVENT_DAYS: Final = 30
+"""How long it is remembered when alerts went off."""
 _LEVELS: Final = ("above", "below")
 
 

@@ -11,7 +11,7 @@ import msgspec
 import redis
 
 from analytics_service import metrics
-from analytics_service.alert_rules import goes_off, is_beyond
+from analytics_service.alert_rules import EVENT_DAYS, goes_off, is_beyond
 from aro.adapters import redis_client
 from aro.adapters.alert_store import Alert, AlertEvent, AlertStore
 from aro.adapters.clock import Clock
@@ -26,7 +26,6 @@ log = get_logger(__name__)
 
 RELOAD_SECONDS: Final = 2.0
 EXPIRE_SECONDS: Final = 600.0
-EVENT_DAYS: Final = 30.0
 RETRY_SECONDS: Final = 1.0
 OWED_AT_MOST: Final = 1_000
 """Writes that wait for a MongoDB that is away; the oldest go first."""

@@ -133,10 +133,8 @@ class Asking:
     def _pooled(self, metrics: Sequence[ChainMetrics], span: Spelled) -> HistoryColumns:
         """Ratios of sums, in the intervals in which every expiry has a value: a partial sum would be a jump."""
         name = metrics[0].product
-        sums = {
-            field: _added([self.series.candles(name, item.expiry, field, span) for item in metrics])
-            for field in premiums.PCR_SUMS
-        }
+        parts = [self.series.several(name, item.expiry, premiums.PCR_SUMS, span) for item in metrics]
+        sums = {field: _added([part[field] for part in parts]) for field in premiums.PCR_SUMS}
         ratios = {
             "pcr_oi": _ratio(sums["put_open_interest"], sums["call_open_interest"]),
             "pcr_volume": _ratio(sums["put_volume"], sums["call_volume"]),

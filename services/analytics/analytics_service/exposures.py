@@ -1,7 +1,7 @@
 """Pure: gamma exposure by strike and by spot, and the max-pain curve, from chains."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from msgspec import UNSET
@@ -11,56 +11,43 @@ from analytics_service.explained import explanation
 from analytics_service.premiums import newest
 from analytics_service.solved import Solved, array, column, number, solved
 from aro.contracts.analytics import EnrichedChain
-from aro.quant.arrays import FloatArray
+from aro.quant.arrays import FloatArray, IntArray
 from aro.quant.exposure import (
     NODE_FACTORS,
     ONE_PERCENT,
     REACH,
     SIGNS,
     SignModel,
-    exposure,
     gamma_profile,
     nearest_root,
     strike_of_most,
 )
 from aro.quant.max_pain import max_pain
 
+SIDES: Final = ("calls", "puts")
 GEX_FORMULA: Final = "gex = sign·Γ·OI·contract_size·S²·0.01 per contract, Γ·S² = Γ_F·F²"
 
 
 def gex(chains: Sequence[EnrichedChain], scope: Scope, sign_model: SignModel, *, explain: bool) -> GexAnswer:
     """Of several expiries, sums by strike and by spot. The spot is that of the newest chain."""
-    books = [solved(chain) for chain in chains]
-    by_chain = [_by_strike(book) for book in books]
-    strikes = np.unique(np.concatenate([array(chain.strikes) for chain in chains]))
+    book = solved(chains)
+    strikes, at = np.unique(book.batch.strikes, return_inverse=True)
     calls, puts = (
-        _spread(strikes, chains, [sides[side] for sides in by_chain]) * SIGNS[sign_model][side] for side in (0, 1)
+        _by_strike(book, side, strikes.size, at) * sign for side, sign in zip(SIDES, SIGNS[sign_model], strict=True)
     )
-    profile = _sum_known(np.stack([_profile(book, sign_model) for book in books]))
-    totals = [
-        exposure(
-            book.batch.strikes,
-            book.result.calls.gamma,
-            book.result.puts.gamma,
-            book.batch.calls.open_interest,
-            book.batch.puts.open_interest,
-            book.result.forward[0],
-            book.batch.contract_size[0],
-            sign_model,
-        )
-        for book in books
-    ]
+    profile = _sum_known(_profile(book, sign_model).T)
+    totals = _totals(book, sign_model)
     spot = max(chains, key=lambda chain: chain.source_ts).spot
     # One chain alone says what its metrics say, to the last place.
-    flip = books[0].result.gex_flip[0] if len(books) == 1 else spot * nearest_root(NODE_FACTORS, profile[:, None])[0]
+    flip = book.result.gex_flip[0] if len(chains) == 1 else spot * nearest_root(NODE_FACTORS, profile[:, None])[0]
     return GexAnswer(
         **newest(chains),
         scope=scope,
         expiries=[chain.expiry for chain in chains],
         sign_model=sign_model,
         spot=spot,
-        gex_net=number(_sum_known(np.array([total.net for total in totals])), "price"),
-        gamma_density=number(_sum_known(np.array([total.density for total in totals])), "price"),
+        gex_net=number(totals.net, "price"),
+        gamma_density=number(totals.density, "price"),
         gex_flip=number(flip if sign_model == "naive" else np.nan, "price"),
         call_wall=number(strike_of_most(strikes, np.abs(calls)), "price"),
         put_wall=number(strike_of_most(strikes, np.abs(puts)), "price"),
@@ -76,7 +63,7 @@ def gex(chains: Sequence[EnrichedChain], scope: Scope, sign_model: SignModel, *,
             inputs={"contract_size": {chain.expiry: chain.contract_size for chain in chains}},
             filters={
                 "signs": dict(zip(("calls", "puts"), SIGNS[sign_model], strict=True)),
-                "contracts_left_out": sum(_unknown(book) for book in books),
+                "contracts_left_out": _unknown(book),
                 "profile": f"sticky strike, ±{REACH:.0%} of the spot",
             },
         )
@@ -112,25 +99,30 @@ def pain(chain: EnrichedChain, *, explain: bool) -> MaxPainAnswer:
     )
 
 
-def _by_strike(book: Solved) -> tuple[FloatArray, FloatArray]:
-    """Unsigned exposure of calls and of puts at each strike; NaN where not known."""
-    forward = book.result.forward[0]
-    scale = forward * forward * book.batch.contract_size[0] * ONE_PERCENT
-    return (
-        book.result.calls.gamma * book.batch.calls.open_interest * scale,
-        book.result.puts.gamma * book.batch.puts.open_interest * scale,
-    )
+class _Totals(NamedTuple):
+    net: float
+    density: float
 
 
-def _spread(strikes: FloatArray, chains: Sequence[EnrichedChain], amounts: Sequence[FloatArray]) -> FloatArray:
-    """Sum over expiries at each of `strikes`."""
-    rows = np.full((len(chains), len(strikes)), np.nan)
-    for row, chain, amount in zip(rows, chains, amounts, strict=True):
-        row[np.searchsorted(strikes, array(chain.strikes))] = amount
-    return _sum_known(rows)
+def _totals(book: Solved, sign_model: SignModel) -> _Totals:
+    """Sums of what each chain's metrics say."""
+    density = float(_sum_known(book.result.gamma_density))
+    return _Totals(float(_sum_known(book.result.gex_net)) if sign_model == "naive" else -density, density)
+
+
+def _by_strike(book: Solved, side: str, size: int, at: IntArray) -> FloatArray:
+    """Unsigned exposure of calls or of puts at each strike over all chains; NaN where not known."""
+    lengths = np.diff(book.batch.offsets)
+    scale = np.repeat(book.result.forward**2 * book.batch.contract_size * ONE_PERCENT, lengths)
+    amounts = getattr(book.result, side).gamma * getattr(book.batch, side).open_interest * scale
+    known = np.isfinite(amounts)
+    summed = np.bincount(at[known], amounts[known], size)
+    result: FloatArray = np.where(np.bincount(at[known], minlength=size) > 0, summed, np.nan)
+    return result
 
 
 def _profile(book: Solved, sign_model: SignModel) -> FloatArray:
+    """(nodes, chains)"""
     batch, result = book.batch, book.result
     return gamma_profile(
         batch.offsets,
@@ -144,7 +136,7 @@ def _profile(book: Solved, sign_model: SignModel) -> FloatArray:
         np.exp(-batch.rate * np.maximum(batch.years, 0.0)),
         batch.contract_size,
         sign_model,
-    )[:, 0]
+    )
 
 
 def _unknown(book: Solved) -> int:

@@ -72,30 +72,39 @@ class Series:
 
     def candles(self, name: str, expiry: str | None, metric: str, span: Spelled) -> Candles:
         """Bars of the whole span, from what was known at its end."""
+        return self.several(name, expiry, [metric], span)[metric]
+
+    def several(self, name: str, expiry: str | None, metrics: Sequence[str], span: Spelled) -> dict[str, Candles]:
+        """`candles` of several metrics by name, in one reading."""
         self._market.require(MONGO)
         whole_until = (span.end_ms + 1) // MINUTE_MS * MINUTE_MS
-        minutes = _candles(
-            self._market.bars.bars(name, expiry or PRODUCT_LEVEL, metric, span.start_ms, whole_until - MINUTE_MS)
-        )
-        rolled_until = int(minutes.start[-1]) + MINUTE_MS if minutes.start.size else span.start_ms
-        tail_from = max(rolled_until, whole_until - RAW_TAIL_MS, span.start_ms)
-        ts, values = self._raw(name, expiry, metric, tail_from, span.end_ms)
+        rows = self._market.bars.columns(name, expiry or PRODUCT_LEVEL, metrics, span.start_ms, whole_until - MINUTE_MS)
+        rolled = {metric: _candles(column) for metric, column in rows.items()}
+        # A minute has all of its bars or none: what one metric lacks in a minute that another has, it did not have.
+        last = max((int(part.start[-1]) for part in rolled.values() if part.start.size), default=-MINUTE_MS)
+        tail_from = max(last + MINUTE_MS, whole_until - RAW_TAIL_MS, span.start_ms)
         tail_grid = np.arange(tail_from // MINUTE_MS * MINUTE_MS, span.end_ms + 1 + MINUTE_MS, MINUTE_MS)
-        tail = of_points(tail_grid, ts, array(values))
-        return roll_up(span.grid, join(minutes, tail))
+        ts, values = self._raw(name, expiry, metrics, tail_from, span.end_ms)
+        return {
+            metric: roll_up(span.grid, join(rolled[metric], of_points(tail_grid, ts, array(column))))
+            for metric, column in zip(metrics, values, strict=True)
+        }
 
     def history(self, product: Product, expiry: str, fields: Sequence[str], span: Spelled) -> HistoryColumns:
         """The closes of several metrics of one expiry, on the intervals in which any of them has one."""
-        return columns(product, span, {field: self.candles(product.name, expiry, field, span) for field in fields})
+        return columns(product, span, self.several(product.name, expiry, fields, span))
 
-    def _raw(self, name: str, expiry: str | None, metric: str, start_ms: int, end_ms: int) -> tuple[list[int], Column]:
+    def _raw(
+        self, name: str, expiry: str | None, metrics: Sequence[str], start_ms: int, end_ms: int
+    ) -> tuple[list[int], list[Column]]:
+        """Instants, and a column for each metric."""
         if start_ms > end_ms:
-            return [], []
+            return [], [[] for _ in metrics]
         if expiry is not None:
-            rows = list(self._market.stored_chains.metric_series(name, expiry, [metric], start_ms, end_ms))
-            return [row[0] for row in rows], [row[1] for row in rows]
+            rows = list(self._market.stored_chains.metric_series(name, expiry, metrics, start_ms, end_ms))
+            return [row[0] for row in rows], [[row[1 + i] for row in rows] for i in range(len(metrics))]
         ticks = self._market.ticks.ticks(name, start_ms=start_ms, end_ms=end_ms, limit=TICKS_AT_MOST, cursor=None)
-        return [tick.source_ts for tick in ticks.items], [tick.price for tick in ticks.items]
+        return [tick.source_ts for tick in ticks.items], [[tick.price for tick in ticks.items]]
 
 
 def columns(product: Product, span: Spelled, candles: dict[str, Candles]) -> HistoryColumns:

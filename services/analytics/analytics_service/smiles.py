@@ -21,7 +21,7 @@ PARAMETERS: Final = ("a", "b", "rho", "m", "sigma")
 
 def smile(chain: EnrichedChain, *, explain: bool) -> SmileAnswer:
     """Numbers are those of the chain's published metrics: the same fit of the same points."""
-    book = solved(chain)
+    book = solved([chain])
     points = smile_points(array(chain.strikes)[None], book.result.forward, _row, book.result.calls, book.result.puts)
     with np.errstate(all="ignore"):
         fits = fit_slices(*points, book.batch.years, steps=SMILE_STEPS)

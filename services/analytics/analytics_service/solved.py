@@ -17,16 +17,16 @@ _QUOTED: Final = ("bid", "ask", "open_interest", "volume", "ltp", "prev_close", 
 
 
 class Solved(NamedTuple):
-    """One chain: entry 0 of what is per chain, all of what is per contract."""
+    """Chains in one batch: chain i owns ``batch.offsets[i]:batch.offsets[i + 1]`` of what is per contract."""
 
-    chain: EnrichedChain
+    chains: Sequence[EnrichedChain]
     batch: ChainBatch
     result: BatchResult
 
 
-def solved(chain: EnrichedChain) -> Solved:
-    batch = join([_quant_chain(chain)])
-    return Solved(chain, batch, solve(batch))
+def solved(chains: Sequence[EnrichedChain]) -> Solved:
+    batch = join([_quant_chain(chain) for chain in chains])
+    return Solved(chains, batch, solve(batch))
 
 
 def array(column: Sequence[float | None]) -> FloatArray:

@@ -19,9 +19,9 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 
 from aro.quant.arrays import BoolArray, FloatArray
+from aro.quant.natural_spline import natural_spline
 
 MINUTES_PER_YEAR: Final = 525_600.0
 TARGET_DAYS: Final = 30.0
@@ -202,5 +202,5 @@ def _splined(K: FloatArray, mid: FloatArray, proper: BoolArray) -> FloatArray:
     if proper.sum() < 3:
         return np.where(proper, mid, np.nan)
     at = K[proper]
-    filled = np.where(proper, mid, CubicSpline(at, mid[proper], bc_type="natural")(K))
-    return np.where((at[0] <= K) & (at[-1] >= K) & (filled > 0.0), filled, np.nan)
+    filled = np.where(proper, mid, natural_spline(at, mid[proper], K))
+    return np.where(filled > 0.0, filled, np.nan)

@@ -27,7 +27,8 @@ from aro.contracts.names import (
     TASK_STATUS,
     TASK_SURFACE,
 )
-from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS, create_celery
+from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
+from worker_enricher import schedule
 from worker_enricher.bar_desk import BarDesk
 from worker_enricher.batch import BatchProcessor
 from worker_enricher.owed_bars import OwedBars
@@ -35,8 +36,6 @@ from worker_enricher.settings import WorkerSettings
 from worker_enricher.status import publish_status
 from worker_enricher.surfaces import SurfaceDesk
 
-SCHEDULE: Final = {TASK_STATUS: 1.0, TASK_SURFACE: 2.0, TASK_BARS: 3.0, TASK_IV_HISTORY: 60.0}
-"""Seconds between sends. A surface of six products costs about 0.1 s of one child."""
 STORE_SECONDS: Final = 3.0
 STORE_SELECTION_SECONDS: Final = 0.5
 """A MongoDB that is away must cost the live path half a second, not more."""
@@ -74,12 +73,8 @@ def open_hands(settings: WorkerSettings) -> Hands:
 
 
 def create_app(settings: WorkerSettings) -> Celery:
-    app = create_celery("worker_enricher", broker_url=settings.broker_url)
-    app.conf.beat_scheduler = "celery.beat:Scheduler"  # the schedule is all in here; nothing to keep on disk
-    app.conf.beat_schedule = {
-        task: {"task": task, "schedule": seconds, "options": {"queue": QUEUE_PERIODIC, "expires": 2 * seconds}}
-        for task, seconds in SCHEDULE.items()
-    }
+    """The app of `schedule` with the tasks behind the names."""
+    app = schedule.create_app(settings)
     hands: list[Hands] = []
 
     def open_after_fork(**_: Any) -> None:

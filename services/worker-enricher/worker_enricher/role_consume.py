@@ -1,0 +1,56 @@
+"""Role ``consume``. It loads no maths and no MongoDB: it only hands ids on."""
+
+import signal
+import socket
+import threading
+
+from aro.adapters import redis_client
+from aro.adapters.clock import SystemClock
+from aro.adapters.dead_letters import DeadLetters
+from aro.adapters.ledger import Ledger
+from aro.contracts.names import QUEUE_ENRICH, TASK_ENRICH
+from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
+from aro.runtime.health import Health
+from aro.runtime.logs import get_logger
+from aro.runtime.operations import serve_operations
+from worker_enricher.consumer import Batch, CeleryDispatch, Consumer
+from worker_enricher.probes import HUNG_SECONDS, redis_check
+from worker_enricher.schedule import create_app
+from worker_enricher.settings import WorkerSettings
+
+log = get_logger(__name__)
+
+
+def run(settings: WorkerSettings) -> None:
+    """Until SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    app = create_app(settings)
+
+    def send(batch: Batch) -> None:
+        app.send_task(TASK_ENRICH, args=[batch], queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS, retry=False)
+
+    client = redis_client.connect(settings.redis_url)
+    broker = redis_client.connect(settings.broker_url)
+    clock = SystemClock()
+    consumer = Consumer(
+        Ledger(client),
+        DeadLetters(client),
+        CeleryDispatch(send, broker, QUEUE_ENRICH),
+        clock,
+        name=settings.consumer_name or socket.gethostname(),
+        batch_size=settings.batch_size,
+        batch_ms=settings.batch_ms,
+        reclaim_idle_ms=settings.reclaim_idle_ms,
+    )
+
+    def turning() -> None:
+        if clock.monotonic() - consumer.last_turn > HUNG_SECONDS:
+            raise TimeoutError("the consumer loop does not turn")
+
+    health = Health(ready={"redis": redis_check(settings)}, alive={"loop": turning})
+    serve_operations("worker-enricher-consume", host=settings.host, port=settings.operations_port, health=health)
+    log.info("consuming")
+    consumer.run(stop)
+    log.info("stopped")

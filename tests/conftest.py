@@ -30,6 +30,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--floats", type=int, default=10_000_000, help="random bit patterns for implied_volatility")
+    parser.addoption("--as-of-seconds", type=float, default=15.0, help="how long live answers are recorded")
 
 
 def pytest_report_header() -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 from flask import Flask
 
 from api_gateway.catalogue import Json, merge, operations
+from api_gateway.live_document import with_live_headers
 from api_gateway.proxy import PROXIED
 from api_gateway.table import owner
 from api_gateway.upstream import Call, Terms, Upstream
@@ -87,7 +88,8 @@ class Documents:
     def _merged(self) -> Document:
         # Always in the same order, whatever the order in which they came.
         parts = {name: self._parts[name] for name in self._upstreams if name in self._parts}
-        body = msgspec.json.encode(merge(self._own, parts, owner=owner, added=self._added))
+        merged = merge(self._own, parts, owner=owner, added=self._added)
+        body = msgspec.json.encode(with_live_headers(merged))
         return Document(body, hashlib.sha256(body).hexdigest()[:32])
 
 

@@ -129,11 +129,18 @@ def test_killed(door: Door) -> None:
     heals(door)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether every thread is: on a busy machine some go on for a moment after the signal."""
+    states = [file.read_text().rpartition(") ")[2][0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
 def test_stopped(door: Door) -> None:
     before = usual_p99(door)
     upstream = door.upstreams["storage"]
     upstream.signal(signal.SIGSTOP)
     try:
+        eventually(lambda: is_stopped(upstream.pid), "every thread to stop")
         with Healthy(door) as healthy:
             answers = ask_all(door)
             assert_clear(answers, 503, 504)

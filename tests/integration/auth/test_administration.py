@@ -28,8 +28,8 @@ def test_users_are_no_administrators(api: Any, method: str, path: str, body: Any
     assert api.ask(method, path, json=body).status_code == 401
 
 
-def test_accounts_come_in_pages(make_api: Any) -> None:
-    api = make_api()
+def test_accounts_come_in_pages(make_inside: Any) -> None:
+    api = make_inside()
     token = api.administrator().token()
     people = [api.person() for _ in range(6)]
     seen: list[Any] = []
@@ -100,8 +100,8 @@ def test_what_is_not_there_is_not_found(api: Any, administrator: Any) -> None:
     assert code(api.delete("/invitations/nothing", token)) == (404, "not_found")
 
 
-def test_verification_comes_before_the_first_login(make_api: Any) -> None:
-    api = make_api({"ARO_EMAIL_VERIFICATION": "required"})
+def test_verification_comes_before_the_first_login(make_inside: Any) -> None:
+    api = make_inside({"ARO_EMAIL_VERIFICATION": "required"})
     administrator, person, other = api.administrator(), api.person(), api.person()
     assert code(person.login()) == (403, "account_unverified")
     assert code(person.login(password="wrong horse")) == (401, "bad_credentials")
@@ -114,16 +114,16 @@ def test_verification_comes_before_the_first_login(make_api: Any) -> None:
     assert other.login().status_code == 200
 
 
-def test_closed_means_closed(make_api: Any) -> None:
-    api = make_api({"ARO_REGISTRATION": "closed"})
+def test_closed_means_closed(make_inside: Any) -> None:
+    api = make_inside({"ARO_REGISTRATION": "closed"})
     token = api.administrator().token()
     text = api.post("/invitations", {}, token).json()["invitation"]
     for body in ({}, {"invitation": text}):
         assert code(api.register(**body)) == (403, "forbidden")
 
 
-def test_by_invitation_only(make_api: Any) -> None:
-    api = make_api({"ARO_REGISTRATION": "invite", "ARO_EMAIL_VERIFICATION": "required"})
+def test_by_invitation_only(make_inside: Any) -> None:
+    api = make_inside({"ARO_REGISTRATION": "invite", "ARO_EMAIL_VERIFICATION": "required"})
     token = api.administrator().token()
     assert code(api.register()) == (403, "forbidden")
     assert code(api.register(invitation="aro_inv_" + "A" * 43)) == (403, "forbidden")
@@ -156,24 +156,24 @@ def test_by_invitation_only(make_api: Any) -> None:
     assert api.register(email="cy@example.com", invitation=printed.stdout.strip()).status_code == 201
 
 
-def test_the_first_administrator_comes_from_the_command_line(make_api: Any) -> None:
-    api = make_api()
+def test_the_first_administrator_comes_from_the_command_line(make_inside: Any) -> None:
+    api = make_inside()
     for password, words in (("short\n", "8 to 128"), ("password1\n", "too easy"), ("", "8 to 128")):
         done = api.command("admin", "create", "boss@example.com", text=password)
         assert done.returncode == 1
         assert words in done.stderr
         assert done.stdout == ""
-    done = api.command("admin", "create", " Boss@Example.com ", text="correct horse\nignored\n")
+    done = api.process("admin", "create", " Boss@Example.com ", text="correct horse\nignored\n")
     assert done.returncode == 0
     assert done.stdout.startswith("boss@example.com is an administrator")
-    again = api.command("admin", "create", "boss@example.com", text="battery staple\n")
+    again = api.process("admin", "create", "boss@example.com", text="battery staple\n")
     assert (again.returncode, again.stderr) == (1, "an account with this e-mail exists already\n")
     login = api.post("/login", {"email": "boss@example.com", "password": "correct horse"})
     assert api.get("/users", login.json()["access_token"]).status_code == 200
 
 
-def test_commands_change_accounts_of_a_running_service(make_api: Any) -> None:
-    api = make_api()
+def test_commands_change_accounts_of_a_running_service(make_inside: Any) -> None:
+    api = make_inside()
     person = api.person()
     assert api.command("admin", "promote", person.email).returncode == 0
     pair = person.pair()

@@ -80,8 +80,8 @@ def test_fifty_registrations_of_one_e_mail(api: Any) -> None:
     assert api.post("/login", body).status_code == 200
 
 
-def test_an_invitation_is_used_once(make_api: Any) -> None:
-    api = make_api({"ARO_REGISTRATION": "invite"})
+def test_an_invitation_is_used_once(make_inside: Any) -> None:
+    api = make_inside({"ARO_REGISTRATION": "invite"})
     administrator = api.administrator()
     token = administrator.token()
     text = api.post("/invitations", {}, token).json()["invitation"]
@@ -90,8 +90,8 @@ def test_an_invitation_is_used_once(make_api: Any) -> None:
     assert len(api.get("/users", token).json()["items"]) == 2
 
 
-def test_logins_at_once_respect_the_limit_of_sessions(make_api: Any) -> None:
-    api = make_api({"ARO_SESSIONS_PER_USER": "4", "ARO_LOGIN_FAILURES": "100"})
+def test_logins_at_once_respect_the_limit_of_sessions(make_inside: Any) -> None:
+    api = make_inside({"ARO_SESSIONS_PER_USER": "4", "ARO_LOGIN_FAILURES": "100"})
     person = api.person()
     answers = together(16, lambda _: person.login())
     assert {answer.status_code for answer in answers} == {200}

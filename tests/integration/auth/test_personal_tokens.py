@@ -132,8 +132,8 @@ def test_an_access_token_is_not_exchanged(api: Any) -> None:
     assert code(exchange(api, api.person().token())) == (401, "token_invalid")
 
 
-def test_there_are_so_many_per_account(make_api: Any) -> None:
-    api = make_api({"ARO_PERSONAL_TOKENS_PER_USER": "2"})
+def test_there_are_so_many_per_account(make_inside: Any) -> None:
+    api = make_inside({"ARO_PERSONAL_TOKENS_PER_USER": "2"})
     token = api.person().token()
     first = make(api, token).json()
     assert make(api, token).status_code == 201
@@ -142,8 +142,8 @@ def test_there_are_so_many_per_account(make_api: Any) -> None:
     assert make(api, token).status_code == 201
 
 
-def test_the_scope_admin_needs_the_role_and_goes_with_it(make_api: Any) -> None:
-    api = make_api()
+def test_the_scope_admin_needs_the_role_and_goes_with_it(make_inside: Any) -> None:
+    api = make_inside()
     boss, person = api.administrator(), api.person()
     boss_token = boss.token()
     assert code(make(api, person.token(), scopes=["admin"])) == (403, "forbidden")

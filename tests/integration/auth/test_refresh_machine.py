@@ -124,5 +124,5 @@ class Life(RuleBasedStateMachine):
 
 def test_refreshes_follow_the_model(database: MongoDatabase) -> None:
     SessionStore(database).ensure()
-    quick = settings(max_examples=60, stateful_step_count=25, deadline=None)
+    quick = settings(max_examples=40, stateful_step_count=20, deadline=None)
     run_state_machine_as_test(lambda: Life(database), settings=quick)

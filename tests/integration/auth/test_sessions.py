@@ -156,16 +156,16 @@ def test_another_password_ends_all_other_sessions(api: Any) -> None:
     assert person.login(password="battery staple").status_code == 200
 
 
-def test_a_password_is_not_guessed_by_changing_it(make_api: Any) -> None:
-    api = make_api({"ARO_LOGIN_FAILURES": "3"})
+def test_a_password_is_not_guessed_by_changing_it(make_inside: Any) -> None:
+    api = make_inside({"ARO_LOGIN_FAILURES": "3"})
     token = api.person().token()
     body = {"current_password": "wrong horse", "new_password": "battery staple"}
     answers = [api.post("/change-password", body, token).status_code for _ in range(4)]
     assert answers == [422, 422, 422, 429]
 
 
-def test_beyond_the_limit_the_longest_unused_session_ends(make_api: Any) -> None:
-    api = make_api({"ARO_SESSIONS_PER_USER": "3"})
+def test_beyond_the_limit_the_longest_unused_session_ends(make_inside: Any) -> None:
+    api = make_inside({"ARO_SESSIONS_PER_USER": "3"})
     person = api.person()
     pairs = [person.pair() for _ in range(3)]
     refreshed = api.refresh(pairs[0]["refresh_token"]).json()
@@ -176,8 +176,8 @@ def test_beyond_the_limit_the_longest_unused_session_ends(make_api: Any) -> None
     assert len(api.get("/sessions", refreshed["access_token"]).json()["items"]) == 3
 
 
-def test_a_short_session_has_short_tokens(make_api: Any) -> None:
-    api = make_api({"ARO_SESSION_HOURS": "1", "ARO_SESSION_IDLE_HOURS": "2"})
+def test_a_short_session_has_short_tokens(make_inside: Any) -> None:
+    api = make_inside({"ARO_SESSION_HOURS": "1", "ARO_SESSION_IDLE_HOURS": "2"})
     tokens = api.person().pair()
     assert (tokens["expires_in"], tokens["refresh_expires_in"]) == (900, 3_600)
 
@@ -187,14 +187,14 @@ def test_a_short_session_has_short_tokens(make_api: Any) -> None:
     eventually(lambda: left() <= 3_598, "the end to come nearer, refreshed or not", seconds=5, interval=0.3)
 
 
-def test_the_address_is_the_client_s_behind_trusted_proxies_only(api: Any, make_api: Any) -> None:
+def test_the_address_is_the_client_s_behind_trusted_proxies_only(api: Any, make_inside: Any) -> None:
     def address(service: Any) -> str:
         person = service.person()
         token = person.pair(headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.7"})["access_token"]
         return str(service.get("/sessions", token).json()["items"][0]["address"])
 
     assert address(api) == "127.0.0.1"
-    behind = make_api({"ARO_TRUSTED_PROXIES": "127.0.0.0/8", "ARO_LOGINS_PER_MINUTE": "2"})
+    behind = make_inside({"ARO_TRUSTED_PROXIES": "127.0.0.0/8", "ARO_LOGINS_PER_MINUTE": "2"})
     assert address(behind) == "203.0.113.7"
     # Limits too are the client's own, whatever it writes in front.
     body = {"email": "nobody@example.com", "password": "wrong horse"}

@@ -134,8 +134,8 @@ def test_an_invitation_is_claimed_and_released(stores: Stores) -> None:
     assert store.open(now_ms=NOW_MS) == [made]
 
 
-def test_a_stored_database_tells_no_token(make_api: Callable[..., Any]) -> None:
-    api = make_api()
+def test_a_stored_database_tells_no_token(make_inside: Callable[..., Any]) -> None:
+    api = make_inside()
     person = api.person()
     pair = person.pair()
     refreshed = api.refresh(pair["refresh_token"]).json()
@@ -152,12 +152,12 @@ def test_a_stored_database_tells_no_token(make_api: Callable[..., Any]) -> None:
     assert "correct horse" not in text
 
 
-def test_a_stronger_profile_is_taken_over_at_the_next_login(make_api: Callable[..., Any]) -> None:
-    before = make_api()
+def test_a_stronger_profile_is_taken_over_at_the_next_login(make_inside: Callable[..., Any]) -> None:
+    before = make_inside()
     person = before.person()
     settings = before.service.settings
     shared = {name: settings[name] for name in ("ARO_MONGO_DATABASE", "ARO_AUTH_KEY_DIR")}
-    after = make_api({**shared, "ARO_PASSWORD_PROFILE": "rfc9106-low-memory"})
+    after = make_inside({**shared, "ARO_PASSWORD_PROFILE": "rfc9106-low-memory"})
     database = mongo.connect(settings["ARO_MONGO_URL"], settings["ARO_MONGO_DATABASE"])
     users = database[COLLECTION_USERS]
 

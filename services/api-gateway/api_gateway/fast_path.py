@@ -28,6 +28,8 @@ log = get_logger(__name__)
 
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 
+LONGEST: Final = 1_500
+"""Characters of path, query and what is accepted; what is longer is no poll, and would only fill what is remembered."""
 LINES_PER_SECOND: Final = 200
 """Requests beyond that are in the metrics only. A line costs more than an answer, and clients that poll would else
 push everything else out of the stream of logs."""
@@ -59,14 +61,15 @@ class Answers:
     def asked(self, environ: Environ) -> Asked | None:
         if environ["REQUEST_METHOD"] not in _METHODS:
             return None
-        question = parse_question(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-        if question is None:
+        path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+        accept, encodings = environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", "")
+        if len(path) + len(query) + len(accept) + len(encodings) > LONGEST:
             return None
-        media = best_media(environ.get("HTTP_ACCEPT", ""), question.media)
-        if media is None:
+        question = parse_question(path, query)
+        media = None if question is None else best_media(accept, question.media)
+        if question is None or media is None:
             return None
-        encoding = best_encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
-        return Asked(question, Variant(question.look, media, encoding))
+        return Asked(question, Variant(question.look, media, best_encoding(encodings)))
 
     def reply(self, environ: Environ, held: Held, representation: Representation) -> Reply:
         representation.uses += 1

@@ -15,7 +15,7 @@ import msgspec
 from api_gateway.question import Question
 from api_gateway.representation import Representation, Variant, Version, represent
 from aro.adapters.clock import Clock
-from aro.adapters.live import LiveReader, LiveState, Position
+from aro.adapters.live import LiveReader, Position
 from aro.adapters.redis_client import RedisError
 from aro.contracts.problems import InvalidRequest
 from aro.runtime.logs import get_logger
@@ -197,8 +197,7 @@ class LiveStates:
 
     def _fetch(self, channel: str) -> None:
         asked_at = self._clock.monotonic()
-        state = self._reader.state(channel)
-        fetched = None if state is None else _hold(state)
+        fetched = self._read(channel)
         if fetched is None:
             self._forget(channel)
             return
@@ -210,6 +209,18 @@ class LiveStates:
             if self._confirmed.get(channel, asked_at) <= asked_at:
                 self._held[channel] = fetched
                 self._confirmed[channel] = asked_at
+
+    def _read(self, channel: str) -> Held | None:
+        try:
+            state = self._reader.state(channel)
+            head = None if state is None else _head.decode(state.data)
+        except (LookupError, ValueError, msgspec.DecodeError) as error:
+            log.warning("a live state is not what the worker writes", channel=channel, fault=type(error).__name__)
+            return None
+        if state is None or head is None:
+            return None
+        version = Version(state.epoch, state.seq, head.source_time)
+        return Held(state.data, version, state.ts, head.source_ts, head.expiry_ts)
 
     def _prepare(self, held: Held, before: Held) -> None:
         """Make those representations of `held` that were asked for again and again before."""
@@ -267,6 +278,10 @@ class LiveStates:
             except (RedisError, RedisAway) as error:
                 log.warning("live states cannot be confirmed", **{"error.type": type(error).__name__})
                 self._stopped.wait(AWAY_SECONDS)
+            except Exception:
+                # Requests are still answered, by threads that ask Redis themselves.
+                log.exception("live states were not looked after")
+                self._stopped.wait(AWAY_SECONDS)
             self._stopped.wait(ASK_SECONDS)
 
     def _look_after(self, now: float) -> None:
@@ -280,13 +295,3 @@ class LiveStates:
         for channel, at in list(self._wanted.items()):
             if now - at > FORGET_SECONDS:
                 self._forget(channel)
-
-
-def _hold(state: LiveState) -> Held | None:
-    try:
-        head = _head.decode(state.data)
-    except msgspec.DecodeError:
-        log.warning("a live state is not what the worker writes", channel=state.channel)
-        return None
-    version = Version(state.epoch, state.seq, head.source_time)
-    return Held(state.data, version, state.ts, head.source_ts, head.expiry_ts)

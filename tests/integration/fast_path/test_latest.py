@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import time
+from typing import Any
 
 import brotli
 import pytest
@@ -11,7 +12,7 @@ import redis
 
 from aro.contracts import shapes
 from aro.contracts.codec import encode_json
-from aro.contracts.names import LIVE_INDEX, chain_channel, live_key
+from aro.contracts.names import chain_channel, live_key
 from aro.contracts.shapes import AroundAtm, ChainShape
 from aro.testing.echo import EchoService
 from aro.testing.eventually import eventually
@@ -242,6 +243,7 @@ def test_a_feed_that_stopped_is_served_and_said_to_be_stale(gateway: Gateway, ma
     [
         (CHAIN, f"{ASKED}&as_of=2026-11-22T10:00:00Z"),
         (CHAIN, f"{ASKED}&strikes=near"),
+        (CHAIN, f"{ASKED}&fields={','.join(['iv'] * 600)}"),
         (CHAIN, f"{ASKED}&fields=vegga"),
         (CHAIN, f"{ASKED}&shape=circle"),
         (CHAIN, f"{ASKED}&colour=red"),
@@ -276,15 +278,21 @@ def test_what_this_state_cannot_be_shaped_to_goes_to_storage(gateway: Gateway, m
     assert "X-Echo" not in caller.ask(CHAIN, ASKED).headers
 
 
-def test_a_state_that_is_no_json_is_not_passed_on(
-    gateway: Gateway, market: Market, caller: Caller, redis_client: redis.Redis
+@pytest.mark.parametrize(
+    "broken", [{"data": b"\xff{"}, {"data": b"[]"}, {"seq": "many"}, {"epoch": b"\xff"}, {"ts": ""}, {"data": b"{}"}]
+)
+def test_a_state_that_no_worker_wrote_is_not_passed_on_and_does_no_harm(
+    gateway: Gateway, market: Market, caller: Caller, redis_client: redis.Redis, broken: dict[str, Any]
 ) -> None:
-    market.publish(EXPIRY)
-    channel = chain_channel("NIFTY", EXPIRY)
-    redis_client.hset(live_key(channel), mapping={"data": b"\xff{", "seq": 9})
-    assert eventually(lambda: caller.ask(CHAIN, ASKED).headers.get("X-Echo"), "storage to be asked") == "yes"
-    redis_client.delete(live_key(channel))
-    redis_client.srem(LIVE_INDEX, channel)
+    record = market.publish(EXPIRY)
+    market.publish("2030-02-28")
+    other = "expiry=2030-02-28"
+    gateway.from_loop(caller, CHAIN, other)
+    redis_client.hset(live_key(chain_channel("NIFTY", EXPIRY)), mapping={"seq": 9, **broken})
+    answer = caller.ask(CHAIN, ASKED)
+    assert answer.headers.get("X-Echo") == "yes" or answer.content == record.data
+    eventually(lambda: caller.ask(CHAIN, ASKED).headers.get("X-Echo") == "yes", "storage to be asked")
+    assert gateway.from_loop(caller, CHAIN, other).status_code == 200
 
 
 def test_only_get_and_head(gateway: Gateway, market: Market, caller: Caller) -> None:

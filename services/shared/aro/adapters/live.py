@@ -108,7 +108,7 @@ class LiveReader:
         return {member.decode() for member in self._redis.smembers(LIVE_INDEX)}  # type: ignore[union-attr]
 
     def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
-        """Where each channel is now; None where it holds nothing, or a key of another type stands in its place."""
+        """Where each channel is now; None where it holds nothing, or something that no publisher wrote."""
         names = list(channels)
         pipe = self._redis.pipeline(transaction=False)
         for name in names:
@@ -129,7 +129,10 @@ def _position(answer: Any) -> Position | None:
     if isinstance(answer, redis.ResponseError) or None in answer:
         return None
     epoch, seq, source_seq = answer
-    return Position(epoch.decode(), int(seq), int(source_seq))
+    try:
+        return Position(epoch.decode(), int(seq), int(source_seq))
+    except ValueError:
+        return None
 
 
 def _text(value: Any) -> str:

@@ -4,21 +4,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from aro.adapters import mongo
 from aro.adapters.clock import SystemClock
 from aro.adapters.mongo import MongoError
 from aro.runtime.logs import configure_logs
-from aro.runtime.settings import Secret, SettingsError, load, setting
+from aro.runtime.settings import SettingsError, load
 from storage_service.migrations import migrate, pending, version_of
-from storage_service.provision import ProvisionSettings, provision
-
-
-@dataclass(frozen=True, kw_only=True)
-class MigrateSettings:
-    mongo_url: Secret = setting("ARO_MONGO_URL", "MongoDB connection string")
-    mongo_database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
+from storage_service.provision import provision
+from storage_service.settings import MigrateSettings, ProvisionSettings
 
 
 def migrate_command(arguments: Sequence[str]) -> int:

@@ -6,13 +6,12 @@ says so.
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aro.adapters import mongo
 from aro.adapters.mongo import MongoDatabase, MongoError
 from aro.runtime.logs import get_logger
-from aro.runtime.settings import Secret, setting
+from storage_service.settings import ProvisionSettings
 
 log = get_logger(__name__)
 
@@ -22,19 +21,6 @@ _COMMAND_NOT_FOUND: Final = 59
 _ALREADY_INITIALIZED: Final = 23
 _USER_NOT_FOUND: Final = 11
 _AUTHENTICATION_FAILED: Final = 18
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProvisionSettings:
-    root_url: Secret = setting("ARO_MONGO_ROOT_URL", "MongoDB connection string of its first account")
-    password: Secret = setting("ARO_MONGO_PASSWORD", "password that the services' account gets")
-    database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
-    members: tuple[str, ...] = setting(
-        "ARO_MONGO_MEMBERS",
-        "host:port of each member of the replica set, separated by commas",
-        default=("mongo:27017",),
-    )
-    replica_set: str = setting("ARO_MONGO_REPLICA_SET", "name of the replica set", default="rs0")
 
 
 def provision(settings: ProvisionSettings) -> None:

@@ -59,3 +59,22 @@ class StorageSettings:
         default=1_100.0,
         minimum=0.1,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateSettings:
+    mongo_url: Secret = setting("ARO_MONGO_URL", "MongoDB connection string")
+    mongo_database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvisionSettings:
+    root_url: Secret = setting("ARO_MONGO_ROOT_URL", "MongoDB connection string of its first account")
+    password: Secret = setting("ARO_MONGO_PASSWORD", "password that the services' account gets")
+    database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
+    members: tuple[str, ...] = setting(
+        "ARO_MONGO_MEMBERS",
+        "host:port of each member of the replica set, separated by commas",
+        default=("mongo:27017",),
+    )
+    replica_set: str = setting("ARO_MONGO_REPLICA_SET", "name of the replica set", default="rs0")

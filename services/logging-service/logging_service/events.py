@@ -5,6 +5,8 @@
 """
 
 import re
+import select
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -20,7 +22,21 @@ RETRY_MS: Final = 2_000
 _POSITION: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,10}")
 
 Check = Callable[[], None]
-"""Raises an `AroError` when the one who follows may not any more."""
+"""Raises an `AroError` when the one who follows may not any more, `FollowerGone` when there is nobody."""
+
+
+class FollowerGone(Exception):
+    """The other end of the connection is closed."""
+
+
+def is_gone(connection: socket.socket) -> bool:
+    """Whether the other end was closed. A write would show it too, but only the second one after that."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    try:
+        return bool(poll.poll(0)) and connection.recv(1, socket.MSG_PEEK) == b""
+    except OSError:
+        return True
 
 
 def position(header: str | None) -> str | None:
@@ -41,7 +57,11 @@ def events(tails: Tails, tail: Tail, *, after_id: str | None, until: float, chec
             yield _event(Item("", dropped=-1))
     said_at = time.monotonic()
     while True:
-        if (reason := _end(tails, until, check)) is not None:
+        try:
+            reason = _end(tails, until, check)
+        except FollowerGone:
+            return
+        if reason is not None:
             yield f'event: end\ndata: {{"reason":"{reason}"}}\n\n'.encode()
             return
         items = tail.take(POLL_SECONDS)

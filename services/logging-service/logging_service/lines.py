@@ -1,5 +1,6 @@
 """A log line as it is kept and answered: ECS names, bounded, redacted, whoever wrote it."""
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -78,6 +79,9 @@ _TEXTS: Final = {
 
 def of_entry(entry: LogEntry) -> LogLine:
     """The line of a stream entry, whatever it holds; never raises."""
+    if entry.is_stored:  # made by this service already
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(entry.line, type=LogLine)
     arrived_us = entry.ts * 1000
     try:
         if len(entry.line) > MAX_RAW_BYTES:

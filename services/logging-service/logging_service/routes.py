@@ -15,7 +15,7 @@ from aro.runtime.health import Health
 from aro.runtime.queries import NoQuery
 from aro.runtime.web import admin_only, json_response
 from logging_service import answers
-from logging_service.events import EVENT_STREAM, events, position
+from logging_service.events import EVENT_STREAM, FollowerGone, events, is_gone, position
 from logging_service.ingest import Ingest
 from logging_service.reader import Query, Reader, matcher
 from logging_service.schemas import LinesBody, SearchQuery, TailQuery
@@ -109,13 +109,18 @@ def tail_routes(tails: Tails, refuse: Refuse, clock: Clock) -> Blueprint:
         after_id = position(request.headers.get("Last-Event-ID"))
         principal: Principal = g.principal
 
+        connection = request.environ.get("gunicorn.socket")
+
         def check() -> None:
+            if connection is not None and is_gone(connection):
+                raise FollowerGone
             if clock.now_ms() >= principal.expires_at * 1000:
                 raise TokenExpired("the access token has expired")
             refuse(principal)
 
         opened = tails.open(matcher(query))
-        _bound_sending()
+        if connection is not None:
+            connection.settimeout(SEND_SECONDS)
         until = time.monotonic() + (query["seconds"] or float("inf"))
         response = Response(events(tails, opened, after_id=after_id, until=until, check=check), mimetype=EVENT_STREAM)
         response.call_on_close(lambda: tails.close(opened))
@@ -125,10 +130,3 @@ def tail_routes(tails: Tails, refuse: Refuse, clock: Clock) -> Blueprint:
         return response
 
     return blueprint
-
-
-def _bound_sending() -> None:
-    """A follower that stops reading must not hold a thread for ever."""
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(SEND_SECONDS)

@@ -91,6 +91,7 @@ class Gateway:
                 "ARO_REDIS_URL": redis_url,
                 "ARO_JWKS_URL": issuer.jwks_url,
                 "ARO_OPERATIONS_PORT": str(self._operations),
+                "ARO_CORS_ORIGINS": "https://app.example",
                 "ARO_REQUESTS_PER_USER": "1000000",
                 "ARO_REQUESTS_PER_ADDRESS": "1000000",
                 **settings,

@@ -39,9 +39,9 @@ def test_modules_are_named_by_what_they_are():
     assert [path for path in source_files() if path.stem in FORBIDDEN or path.parent.name in FORBIDDEN] == []
 
 
-def test_every_folder_under_services_is_a_service_or_shared():
+def test_every_folder_under_services_is_a_service_or_for_all_of_them():
     present = {path for path in SERVICES.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    assert present == {*FOLDERS, SERVICES / "shared"}
+    assert present == {*FOLDERS, SERVICES / "shared", SERVICES / "images"}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

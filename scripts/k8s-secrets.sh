@@ -42,7 +42,7 @@ umask 077
 mkdir -p "$folder/servers" "$folder/clients" "$folder/keys"
 "$VENV/bin/python" -m aro.runtime.deployment "$folder/servers" "$folder/clients" \
   --redis "$redis" --mongo "$mongo" ${replica_set:+--replica-set "$replica_set"} >&2
-ARO_AUTH_KEY_DIR="$folder/keys" "$VENV/bin/python" -m auth_service keys list >&2
+ARO_AUTH_KEY_DIR="$folder/keys" "$VENV/bin/python" -m auth_service keys create >&2
 
 # secret NAME FOLDER: every file of the folder as one key
 secret() {

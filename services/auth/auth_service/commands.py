@@ -44,6 +44,7 @@ def add_parsers(parser: argparse.ArgumentParser) -> None:
     invite.add_argument("--hours", type=int, default=USUAL_HOURS, choices=range(1, MOST_HOURS + 1), metavar="N")
     key = groups.add_parser("keys", help="signing keys").add_subparsers(dest="command", required=True)
     key.add_parser("list", help="show which keys are published")
+    key.add_parser("create", help="make the keys where there are none, as the service does at its first start")
     rotate = key.add_parser("rotate", help="sign with the next key from now on, and make another next one")
     rotate.add_argument("--force", action="store_true", help="even if verifiers may not know the next key yet")
 
@@ -52,7 +53,9 @@ def run_keys(arguments: argparse.Namespace, settings: KeySettings) -> list[str]:
     """Raises `CommandFailed`."""
     now = time.time()
     try:
-        if arguments.command == "list":
+        if arguments.command == "create":
+            keys.load_or_create(settings.key_dir, settings.key_group)
+        if arguments.command in ("create", "list"):
             found = keys.load(settings.key_dir, settings.key_group)
         else:
             found = keys.rotate(settings.key_dir, settings.key_group, now=now, force=arguments.force)

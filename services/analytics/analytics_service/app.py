@@ -1,13 +1,14 @@
 """The analytics service put together."""
 
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import redis
 from flask import Flask, Response
 
 from analytics_service.alert_routes import alert_routes
 from analytics_service.alert_watch import AlertWatch
-from analytics_service.answering import Desk
+from analytics_service.answering import HEAVY_SECONDS, Desk
 from analytics_service.asking import Asking
 from analytics_service.bar_routes import bar_routes
 from analytics_service.chain_routes import (
@@ -37,6 +38,8 @@ from aro.runtime.preparation import Preparation
 from aro.runtime.web import answer_problem, create_app
 
 log = get_logger(__name__)
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 REDIS_SECONDS: Final = 1.5
 MIB: Final = 1 << 20
@@ -73,16 +76,25 @@ def build(
     )
     keys = JwksKeys(settings.jwks_url, clock=clock)
     verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
-    app = create_app("analytics", health=health, verifier=verifier, revocations=revocations)
+    app = create_app(
+        "analytics",
+        health=health,
+        verifier=verifier,
+        revocations=revocations,
+        trusted_proxies=settings.trusted_proxies,
+    )
     results = Results(max_bytes=round(settings.result_cache_mib * MIB))
     asking = Asking(
         Desk(Market(LiveReader(client), database, clock, lambda name: require(health, name)), results, Gate())
     )
     app.register_blueprint(analytics_routes(asking))
     app.register_blueprint(bar_routes(asking))
-    app.register_blueprint(alert_routes(AlertStore(database), clock, limit=settings.alerts_per_user))
+    alerts = alert_routes(AlertStore(database), clock, limit=settings.alerts_per_user)
+    alerts.before_request(lambda: require(health, "mongo"))
+    app.register_blueprint(alerts)
     app.register_error_handler(MongoError, _answer_mongo_error)
     app.register_error_handler(RedisError, _answer_redis_error)
+    app.wsgi_app = _bounded(app.wsgi_app)  # type: ignore[method-assign, assignment]
     add_openapi(app, title="Option ARO analytics", description=DESCRIPTION, problems=(ServiceUnavailable,))
     return app
 
@@ -102,6 +114,16 @@ def analytics_routes(asking: Asking) -> Blueprint:
     ):
         add(blueprint, asking)
     return blueprint
+
+
+def _bounded(answer: Wsgi) -> Wsgi:
+    """What has no shorter deadline of its own waits no longer than this for MongoDB."""
+
+    def bounded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        with mongo.deadline(HEAVY_SECONDS):
+            return answer(environ, start_response)
+
+    return bounded
 
 
 def require(health: Health, name: str) -> None:

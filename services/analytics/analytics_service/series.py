@@ -36,7 +36,7 @@ RULES: Final[dict[Interval, SpanRule]] = {
     "5m": SpanRule(usual_ms=6 * HOUR_MS, longest_ms=7 * DAY_MS),
     "15m": SpanRule(usual_ms=DAY_MS, longest_ms=14 * DAY_MS),
     "1h": SpanRule(usual_ms=7 * DAY_MS, longest_ms=31 * DAY_MS),
-    "1d": SpanRule(usual_ms=31 * DAY_MS, longest_ms=366 * DAY_MS),
+    "1d": SpanRule(usual_ms=31 * DAY_MS, longest_ms=92 * DAY_MS),
 }
 HEAVY_MS: Final = 12 * HOUR_MS
 """A longer span is a heavy question."""

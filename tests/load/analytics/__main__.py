@@ -1,6 +1,6 @@
 """How long each route of analytics takes over an hour of data: ``python -m tests.load.analytics`` from the root.
 
-An hour of one product, one state a second, goes through the real pipeline into servers of its own; then every route is
+An hour of one product goes through the real pipeline into servers of its own; then every route is
 asked over HTTP: of a state nobody asked about yet (live and past), and again. Milliseconds, medians and 95th of 100.
 """
 
@@ -69,7 +69,8 @@ ROUTES: dict[str, dict[str, str]] = {
 
 
 class World:
-    def __init__(self, redis: RedisServer, database: MongoServer, seconds: int) -> None:
+    def __init__(self, redis: RedisServer, database: MongoServer, seconds: int, every: int) -> None:
+        self._step = every * 1_000
         self._client = redis.client()
         self._publisher = LivePublisher(self._client)
         self._database = mongo.connect(database.url, DATABASE)
@@ -89,7 +90,7 @@ class World:
         self._prices: list[tuple[int, float]] = []
 
     def run(self) -> None:
-        for now in range(self.start, self.end, 1_000):
+        for now in range(self.start, self.end, self._step):
             self.tick(now)
         minutes = [(PRODUCT_LEVEL, [ts for ts, _ in self._prices], {"spot": [price for _, price in self._prices]})]
         for expiry, items in self._metrics.items():
@@ -118,9 +119,8 @@ class World:
         self._publisher.publish(publications)
         self._prices += [(tick.source_ts, tick.price) for tick in ticks]
         self.chain = min((record.chain for record in records), key=lambda chain: chain.expiry_ts)
-        self._clock.advance(1)
-        if now // 1000 % 2 == 0:
-            self._desk.publish()
+        self._clock.advance(self._step / 1000)
+        self._desk.publish()
 
     def news(self) -> None:
         """The same states again under new positions: nothing that was computed is of use."""
@@ -172,6 +172,7 @@ def instants(world: World) -> Iterator[int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=3_600, help="of data")
+    parser.add_argument("--every", type=int, default=1, help="seconds from one state to the next")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -181,7 +182,7 @@ def main() -> int:
         for server in (redis, database):
             stack.callback(server.kill)
             server.start()
-        world = World(redis, database, options.seconds)
+        world = World(redis, database, options.seconds, options.every)
         world.run()
         analytics, token = services(stack, directory, redis, database)
         session = stack.enter_context(requests.Session())

@@ -6,7 +6,12 @@ ticks_published = counter("feed_ticks_published_total", "Ticks that Redis has ta
 chains_published = counter("feed_chains_published_total", "Chain snapshots that Redis has taken", ["product"])
 last_tick = gauge("feed_last_tick_timestamp_seconds", "Source time of the newest tick Redis has taken", ["product"])
 publish_errors = counter("feed_publish_errors_total", "Attempts to publish that failed")
-dropped = counter("feed_dropped_total", "Messages dropped because the buffer was full", ["reason"])
+dropped = counter(
+    "feed_dropped_total",
+    "Messages dropped because the buffer was full",
+    ["reason"],
+    values=("overload", "backpressure", "redis_away"),
+)
 rejected = counter("feed_rejected_total", "Messages not published because they are not sound", ["reason"])
 resent = counter("feed_resent_total", "Messages sent again because Redis may have lost them")
 skipped = counter("feed_skipped_ticks_total", "Ticks skipped because their time had passed")

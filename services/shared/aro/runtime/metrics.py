@@ -2,8 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from importlib import metadata
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+    multiprocess,
+)
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -11,9 +20,17 @@ DECLARED: dict[str, str] = {}
 """Metric name → what it counts. Tests compare it with what a live process serves."""
 
 
-def counter(name: str, doc: str, labels: Sequence[str] = ()) -> Counter:
+def counter(name: str, doc: str, labels: Sequence[str] = (), *, values: Sequence[str] = ()) -> Counter:
+    """`values` are those of the only label that are known beforehand.
+
+    They are served as 0 from the start: a series that appears with its first event shows no increase to Prometheus,
+    so an alert on the first event of its kind would be silent.
+    """
     DECLARED[name] = doc
-    return Counter(name, doc, labels)
+    declared = Counter(name, doc, labels)
+    for value in values:
+        declared.labels(value)
+    return declared
 
 
 def gauge(name: str, doc: str, labels: Sequence[str] = ()) -> Gauge:
@@ -27,10 +44,20 @@ def histogram(name: str, doc: str, labels: Sequence[str] = (), buckets: Sequence
     return Histogram(name, doc, labels, buckets=buckets)
 
 
+build_info = gauge("app_build_info", "1; which version of which service this process runs", ["service", "version"])
+
+
+def describe_build(service: str) -> None:
+    """Serve ``app_build_info`` for `service`."""
+    build_info.labels(service, metadata.version("aro")).set(1)
+
+
 def exposition() -> bytes:
     """The text that ``/metrics`` answers, over all processes of the service when it forks."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        # Of the parent only, whose children come and go.
+        ProcessCollector(registry=registry)
         return generate_latest(registry)
     return generate_latest()

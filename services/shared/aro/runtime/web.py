@@ -21,7 +21,7 @@ from aro.contracts.problems import AroError, Forbidden, RateLimited, TokenMissin
 from aro.runtime.answers import answers
 from aro.runtime.health import Health
 from aro.runtime.logs import bind_request_id, get_logger
-from aro.runtime.metrics import exposition, histogram
+from aro.runtime.metrics import describe_build, exposition, histogram
 
 if TYPE_CHECKING:  # processes that only serve health and metrics need no token libraries
     from aro.adapters.revocations import Revocations
@@ -126,6 +126,7 @@ def create_app(
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
+    describe_build(service)
     app.register_error_handler(AroError, answer_problem)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_crash)

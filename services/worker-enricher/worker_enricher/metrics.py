@@ -1,5 +1,7 @@
 """Every metric of this service. Labels are few: never a strike, a user or an id."""
 
+from aro.contracts.names import LEDGER_STREAMS
+from aro.contracts.problems import REJECTION_REASONS
 from aro.runtime.metrics import LATENCY_BUCKETS, counter, gauge, histogram
 
 entries_dispatched = counter("pipeline_dispatched_total", "Ledger entries handed to Celery", ["stream"])
@@ -7,13 +9,24 @@ batch_entries = histogram("pipeline_batch_entries", "Entries per task", buckets=
 stream_lag = gauge("pipeline_stream_lag", "Entries that no consumer was given yet", ["stream"])
 stream_pending = gauge("pipeline_pending", "Entries given out and not acknowledged yet", ["stream"])
 queue_length = gauge("celery_queue_length", "Tasks waiting in the queue", ["queue"])
-redelivered = counter("task_redelivered_total", "Entries sent again because nobody acknowledged them", ["stream"])
-dead_letters = counter("dead_letter_total", "Entries that were dead-lettered", ["reason"])
+redelivered = counter(
+    "task_redelivered_total", "Entries sent again because nobody acknowledged them", ["stream"], values=LEDGER_STREAMS
+)
+dead_letters = counter(
+    "dead_letter_total", "Entries that were dead-lettered", ["reason"], values=sorted(REJECTION_REASONS)
+)
 chains_processed = counter("pipeline_chains_total", "Chains enriched, stored and published", ["product"])
 ticks_processed = counter("pipeline_ticks_total", "Ticks stored and published", ["product"])
-duplicates = counter("duplicate_ignored_total", "Repeated messages that changed nothing", ["stage"])
+duplicates = counter(
+    "duplicate_ignored_total",
+    "Repeated messages that changed nothing",
+    ["stage"],
+    values=("ledger", "store", "publish"),
+)
 store_failures = counter("store_failures_total", "Batches that MongoDB did not take; they are sent again")
-enrich_failures = counter("task_failures_total", "Unexpected errors while enriching", ["task"])
+enrich_failures = counter(
+    "task_failures_total", "Unexpected errors while enriching", ["task"], values=("enrich", "surface")
+)
 surfaces = counter("surfaces_total", "Surfaces fitted and published", ["product", "model"])
 surfaces_lost = counter("surfaces_not_stored_total", "Surfaces that history lacks: MongoDB refused them or was away")
 bars = counter("bars_total", "Minutes of a product or an expiry that were rolled up")
@@ -23,4 +36,8 @@ stage_seconds = histogram(
     "Time per stage of a batch; stage wait is from the snapshot's own time to the worker",
     ["stage"],
     buckets=(0.001, 0.0025, *LATENCY_BUCKETS),
+)
+task_wait = histogram("celery_task_wait_seconds", "From the sending of a task to its start", ["task"])
+task_duration = histogram(
+    "celery_task_duration_seconds", "Run time of a task; state is ok or failed", ["task", "state"]
 )

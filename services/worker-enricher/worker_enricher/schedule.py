@@ -7,6 +7,7 @@ from celery import Celery
 from aro.contracts.names import QUEUE_PERIODIC, TASK_BARS, TASK_IV_HISTORY, TASK_STATUS, TASK_SURFACE
 from aro.runtime.celery_app import create_celery
 from worker_enricher.settings import WorkerSettings
+from worker_enricher.task_times import stamp_tasks
 
 SCHEDULE: Final = {TASK_STATUS: 1.0, TASK_SURFACE: 2.0, TASK_BARS: 3.0, TASK_IV_HISTORY: 60.0}
 """Seconds between sends. A surface of six products costs about 0.1 s of one child, their bars 0.02 s."""
@@ -19,4 +20,5 @@ def create_app(settings: WorkerSettings) -> Celery:
         task: {"task": task, "schedule": seconds, "options": {"queue": QUEUE_PERIODIC, "expires": 2 * seconds}}
         for task, seconds in SCHEDULE.items()
     }
+    stamp_tasks()
     return app

@@ -35,6 +35,7 @@ from worker_enricher.owed_bars import OwedBars
 from worker_enricher.settings import WorkerSettings
 from worker_enricher.status import publish_status
 from worker_enricher.surfaces import SurfaceDesk
+from worker_enricher.task_times import observe_tasks
 
 STORE_SECONDS: Final = 3.0
 STORE_SELECTION_SECONDS: Final = 0.5
@@ -102,6 +103,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     periodic = {TASK_STATUS: status, TASK_SURFACE: surface, TASK_BARS: bars, TASK_IV_HISTORY: iv_history}
     for name, task in periodic.items():
         app.task(task, name=name, queue=QUEUE_PERIODIC)
+    observe_tasks()
     signals.worker_process_init.connect(open_after_fork, weak=False)
     signals.worker_process_shutdown.connect(_forget_metrics, weak=False)
     return app

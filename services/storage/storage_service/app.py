@@ -27,6 +27,7 @@ from storage_service.migrations import migrate
 from storage_service.reader import Reader
 from storage_service.routes import chain_routes, product_routes, tick_routes
 from storage_service.settings import StorageSettings
+from storage_service.vitals import Vitals
 
 log = get_logger(__name__)
 
@@ -51,6 +52,7 @@ def create(settings: StorageSettings) -> Flask:
     revocations = _follow_revocations(settings)
     app = build(settings, database, preparation, revocations)
     preparation.start()
+    Vitals(database).start()
     Housekeeping(ChainStore(database), SystemClock(), lambda now_ms: expire(settings, database, now_ms)).start()
     return app
 

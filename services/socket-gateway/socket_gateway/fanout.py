@@ -105,5 +105,6 @@ class Fanout:
         # A list, because sending finds dead sockets, and those leave.
         members = list(self._members.get(channel, {}))
         metrics.messages_sent.labels(name).inc(len(members))
-        for engine_id in members:
-            self._send(engine_id, packet)
+        with metrics.broadcast_seconds.time():
+            for engine_id in members:
+                self._send(engine_id, packet)

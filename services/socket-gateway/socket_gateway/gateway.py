@@ -16,6 +16,7 @@ from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.web import create_app
+from socket_gateway import metrics
 from socket_gateway.admission import Admission
 from socket_gateway.catalog import Catalog
 from socket_gateway.clients import Clients
@@ -51,6 +52,7 @@ class Gateway:
         self.socketio = _socketio(self.app, settings)
         server = self.socketio.server
 
+        metrics.send_queue.set_function(lambda: _longest_queue(server.eio))
         deadlines, freshness = Deadlines(), Freshness()
         self._clients = Clients(max_per_user=settings.max_sockets_per_user)
         self._fanout = Fanout(server.eio.send_packet, max_channels=settings.max_channels)
@@ -178,6 +180,10 @@ def _socketio(app: Flask, settings: GatewaySettings) -> Any:
         logger=_quiet("socketio.server"),
         engineio_logger=_quiet("engineio.server"),
     )
+
+
+def _longest_queue(engine: Any) -> int:
+    return max((client.queue.qsize() for client in list(engine.sockets.values())), default=0)
 
 
 def _quiet(name: str) -> logging.Logger:

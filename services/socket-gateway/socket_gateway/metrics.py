@@ -3,14 +3,27 @@
 from aro.runtime.metrics import LATENCY_BUCKETS, counter, gauge, histogram
 
 connections = gauge("ws_connections", "Sockets that are authenticated now")
-connects = counter("ws_connects_total", "Handshakes by result: accepted, or the code of the refusal", ["result"])
+connects = counter(
+    "ws_connects_total",
+    "Handshakes by result: accepted, or the code of the refusal",
+    ["result"],
+    values=("accepted",),
+)
 disconnects = counter("ws_disconnects_total", "Authenticated sockets that ended, by reason", ["reason"])
 subscriptions = gauge("ws_subscriptions", "Channels joined, summed over all sockets")
+send_queue = gauge("ws_send_queue_depth", "Longest queue of what one socket has not taken yet")
+broadcast_seconds = histogram(
+    "ws_broadcast_duration_seconds",
+    "Time to queue one message for all its sockets; nothing else runs meanwhile",
+    buckets=(0.0001, 0.0005, 0.001, 0.0025, *LATENCY_BUCKETS),
+)
 messages_sent = counter("ws_messages_sent_total", "Messages handed to sockets", ["event"])
 gaps_detected = counter("ws_gap_detected_total", "Holes found in what Redis announced")
-resyncs = counter("ws_resync_total", "Holes that only a new snapshot could close", ["reason"])
-recoveries = counter("ws_recover_total", "Subscriptions that asked to resume", ["recovered"])
-stale_dropped = counter("stale_dropped_total", "Announcements that were not news", ["stage"])
+resyncs = counter(
+    "ws_resync_total", "Holes that only a new snapshot could close", ["reason"], values=("gap", "epoch_changed")
+)
+recoveries = counter("ws_recover_total", "Subscriptions that asked to resume", ["recovered"], values=("true", "false"))
+stale_dropped = counter("stale_dropped_total", "Announcements that were not news", ["stage"], values=("gateway",))
 rejected_announcements = counter("ws_announcements_rejected_total", "Announcements that cannot be read")
 pubsub_connected = gauge("gateway_pubsub_connected", "1 while the gateway listens to Redis")
 pubsub_reconnects = counter("gateway_pubsub_reconnects_total", "Times the connection to Redis was lost")

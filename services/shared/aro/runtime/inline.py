@@ -6,6 +6,7 @@ called on the loop for plain GET and HEAD requests of connections that were kept
 declines, and every other request, takes the usual way; the client cannot tell the difference.
 """
 
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -38,6 +39,10 @@ _HEAD: Final = re.compile(r"(GET|HEAD) (/[!$-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+
 _NEEDS_THREAD: Final = frozenset(
     {"HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_UPGRADE", "HTTP_CONTENT_TYPE", "HTTP_TE"}
 )
+
+
+_OWN_KEYS: Final = 7
+"""Of an environ besides those of its headers."""
 
 
 def answer_inline(app: Flask, inline: Inline) -> None:
@@ -79,7 +84,7 @@ class InlineWorker(ThreadWorker):  # type: ignore[misc]
 
     def _write(self, conn: TConn, head: bytes, body: bytes) -> None:
         try:
-            sent = conn.sock.sendmsg((head, body))
+            sent = conn.sock.sendmsg((head, body)) if body else conn.sock.send(head)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -131,15 +136,20 @@ def parse_head(data: bytes, peer: Any) -> Environ | None:
         "wsgi.url_scheme": "http",
     }
     lines = fields.split("\r\n")
-    for line in lines[:-1]:
+    del lines[-1]
+    for line in lines:
         name, _, value = line.partition(":")
-        key = "HTTP_" + name.upper().replace("-", "_")
-        if key in environ:
-            return None
-        environ[key] = value.strip(" \t")
-    if environ.keys() & _NEEDS_THREAD or environ.get("HTTP_CONNECTION", "keep-alive").lower() != "keep-alive":
+        environ[_key(name)] = value.strip(" \t")
+    if len(environ) < _OWN_KEYS + len(lines):  # a name came twice
+        return None
+    if not _NEEDS_THREAD.isdisjoint(environ) or environ.get("HTTP_CONNECTION", "keep-alive").lower() != "keep-alive":
         return None
     return environ if "HTTP_HOST" in environ else None
+
+
+@functools.lru_cache(maxsize=256)
+def _key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
 
 
 def head_bytes(reply: Reply) -> bytes:

@@ -37,6 +37,10 @@ _metrics = msgspec.json.Decoder(ChainMetrics)
 Write = Callable[[], None]
 
 
+class NotWatching(Exception):
+    """Nobody evaluates alerts any more."""
+
+
 class Evaluator:
     """Which alerts a state sets off. Pure but for its memory; one thread."""
 
@@ -116,9 +120,15 @@ class AlertWatch:
         self._stopped = threading.Event()
         self._reload_at = 0.0
         self._expire_at = 0.0
+        self._thread = threading.Thread(target=self.run, name="alerts", daemon=True)
 
     def start(self) -> None:
-        threading.Thread(target=self.run, name="alerts", daemon=True).start()
+        self._thread.start()
+
+    def check(self) -> None:
+        """A liveness check. Raises `NotWatching` if a defect ended the thread."""
+        if not self._thread.is_alive():
+            raise NotWatching
 
     def stop(self) -> None:
         self._stopped.set()
@@ -143,7 +153,7 @@ class AlertWatch:
         while not self._stopped.is_set():
             message: Any = announcements.get_message(timeout=0.5)
             if message is not None and message["data"].startswith(_PREFIX):
-                self._see(parse_announcement(message["data"]).data)
+                self._hear(message["data"])
             self._keep_up()
 
     def _resync(self) -> None:
@@ -153,8 +163,21 @@ class AlertWatch:
                 if state is not None:
                     self._see(state.data)
 
+    def _hear(self, announcement: bytes) -> None:
+        try:
+            data = parse_announcement(announcement).data
+        except ValueError:
+            log.warning("an announcement was not understood", size=len(announcement))
+            return
+        self._see(data)
+
     def _see(self, data: bytes) -> None:
-        state = _metrics.decode(data)
+        """Whatever else may write to Redis must not end this thread."""
+        try:
+            state = _metrics.decode(data)
+        except msgspec.DecodeError as error:
+            log.warning("metrics were not understood", detail=str(error))
+            return
         for alert, beyond, event in self._evaluator.see(state):
             if event is not None:
                 self._owed.append(partial(self._record, event, end=alert.once))

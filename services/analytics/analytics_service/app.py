@@ -1,6 +1,7 @@
 """The analytics service put together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import redis
@@ -31,7 +32,7 @@ from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import ServiceUnavailable
 from aro.runtime.api import Blueprint
-from aro.runtime.health import Health
+from aro.runtime.health import Check, Health
 from aro.runtime.logs import get_logger
 from aro.runtime.openapi import add_openapi
 from aro.runtime.preparation import Preparation
@@ -56,10 +57,11 @@ def create(settings: AnalyticsSettings) -> Flask:
     alerts = AlertStore(database)
     preparation = Preparation(alerts.ensure, retry_on=MongoError)
     revocations = Revocations(client)
-    app = build(settings, client, database, preparation, revocations)
+    watch = AlertWatch(settings.redis_url, LiveReader(client), alerts, SystemClock())
+    app = build(settings, client, database, preparation, revocations, alive={"alerts": watch.check})
     preparation.start()
     revocations.start()
-    AlertWatch(settings.redis_url, LiveReader(client), alerts, SystemClock()).start()
+    watch.start()
     return app
 
 
@@ -69,10 +71,12 @@ def build(
     database: MongoDatabase,
     preparation: Preparation,
     revocations: Revocations | None = None,
+    alive: Mapping[str, Check] = MappingProxyType({}),
 ) -> Flask:
     clock = SystemClock()
     health = Health(
-        ready={"redis": lambda: _ping(client), "mongo": lambda: mongo.ping(database), "collections": preparation.check}
+        alive=alive,
+        ready={"redis": lambda: _ping(client), "mongo": lambda: mongo.ping(database), "collections": preparation.check},
     )
     keys = JwksKeys(settings.jwks_url, clock=clock)
     verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)

@@ -1,6 +1,7 @@
 """Pure: variance index, rank and realised volatility."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -18,10 +19,13 @@ from analytics_service.surface_answers import (
 )
 from analytics_service.surfaces import surface_explanation
 from aro.contracts.analytics import EnrichedChain, IvHistoryPoint, SurfaceState
+from aro.contracts.calendars import monthly_expiry
+from aro.contracts.products import product
 from aro.quant.iv_rank import DAYS, LEAST_OBSERVATIONS
 from aro.quant.realised import close_to_close, garman_klass, parkinson, yang_zhang
 from aro.quant.variance_index import CBOE_DAYS, INDIA_LEAST_DAYS, INDIA_WIDEST, Method, choose_terms, strip
 
+METHODS: Final[tuple[Method, ...]] = ("cboe", "india")
 INDEX_FORMULA: Final = "σ² = (2/T)·Σ ΔK/K²·e^{rT}·Q(K) - (1/T)·(F/K0 - 1)², two terms brought to 30 days"
 
 
@@ -104,7 +108,7 @@ def _strips(chains: Sequence[EnrichedChain]) -> Explanation:
     return explanation(
         INDEX_FORMULA,
         chains,
-        inputs={method: _terms(chains, method) for method in ("cboe",)},
+        inputs={method: _terms(chains, method) for method in METHODS},
         filters={
             "cboe": {"days": list(CBOE_DAYS), "a strip ends after": "two strikes without a bid"},
             "india": {"monthly expiries": True, "least_days": INDIA_LEAST_DAYS, "widest_spread_of_mid": INDIA_WIDEST},
@@ -113,8 +117,14 @@ def _strips(chains: Sequence[EnrichedChain]) -> Explanation:
 
 
 def _terms(chains: Sequence[EnrichedChain], method: Method) -> list[dict[str, Any]]:
-    terms = choose_terms([chain.dte_years for chain in chains], method)
-    return [] if terms is None else [_term(chains[i], method) for i in terms]
+    usable = [chain for chain in chains if method == "cboe" or _is_monthly(chain)]
+    terms = choose_terms([chain.dte_years for chain in usable], method)
+    return [] if terms is None else [_term(usable[i], method) for i in terms]
+
+
+def _is_monthly(chain: EnrichedChain) -> bool:
+    day = date.fromisoformat(chain.expiry)
+    return monthly_expiry(product(chain.product), day.year, day.month) == day
 
 
 def _term(chain: EnrichedChain, method: Method) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import redis
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from analytics_service.alert_watch import AlertWatch
+from analytics_service.alert_watch import AlertWatch, NotWatching
 from aro.adapters.alert_store import AlertStore
 from aro.adapters.clock import SystemClock
 from aro.adapters.live import LivePublisher, LiveReader, Publication
@@ -185,3 +185,20 @@ def test_deleting_an_alert_takes_its_events(ask: Ask, watches: Any, live: redis.
     eventually(lambda: stored["alert_events"].count_documents({}) == 1, "the event")
     assert ask("me", "DELETE", f"/{rule}").status_code == 204
     assert stored["alert_events"].count_documents({}) == 0
+
+
+def test_nonsense_in_redis_stops_nobody(ask: Ask, watches: Any, live: redis.Redis, stored: MongoDatabase):
+    rule = ask("me", "POST", json=RULE).json["id"]
+    watch = watches()
+    publisher = Publisher(live)
+    publisher.publish(0.1)
+    eventually(lambda: stored["alerts"].find_one({"_id": rule})["beyond"] is False, "the first state to be seen")
+    for nonsense in (b"metrics:AAPL", b"metrics:AAPL:2030-01-18 e x 1 1\n{}", b"metrics:AAPL:2030-01-18 e 1 1 1\n{}"):
+        live.publish("live", nonsense)
+    there = publisher.publish(0.9)
+    eventually(lambda: stored["alert_events"].count_documents({"snapshot": there}) == 1, "the event")
+    watch.check()
+    watch.stop()
+    eventually(lambda: not watch._thread.is_alive(), "the thread to end")
+    with pytest.raises(NotWatching):
+        watch.check()

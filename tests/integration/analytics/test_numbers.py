@@ -135,6 +135,8 @@ def test_explained_strips_make_the_index(get, market):
     )
     index = 100 * (weighted / (days[1] - days[0]) * 365 / 30) ** 0.5
     assert index == pytest.approx(answer["variance_index"]["cboe"], abs=1e-3)
+    # Weeklies are not part of India's method.
+    assert all(term["expiry"] in market.expiries for term in answer["explain"]["inputs"]["india"])
     for term in (near, far):
         assert len(term["strikes"]) == len(term["contributions"]) > 20
 

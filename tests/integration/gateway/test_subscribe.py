@@ -93,16 +93,15 @@ def test_patterns_stand_for_what_is_live(stack: Any) -> None:
 
 
 def test_channels_named_before_their_first_data_get_it_as_a_snapshot(stack: Any) -> None:
+    names = ("ticks:MIDCPNIFTY", "surface:MIDCPNIFTY", "bars:MIDCPNIFTY:1m")
     with stack.connected() as raw:
-        answer = raw.subscribe("ticks:MIDCPNIFTY", "status")
-        assert answer["ok"] == [
-            {"channel": "ticks:MIDCPNIFTY", "epoch": None, "seq": None},
-            {"channel": "status", "epoch": None, "seq": None},
-        ]
-        stack.publish("ticks:MIDCPNIFTY", 1)
-        stack.publish("ticks:MIDCPNIFTY", 2)
-        assert raw.next_of("snapshot", "ticks:MIDCPNIFTY")["data"]["n"] == 1
-        assert raw.next_of("update", "ticks:MIDCPNIFTY")["data"]["n"] == 2
+        answer = raw.subscribe(*names, "status")
+        assert answer["ok"] == [{"channel": name, "epoch": None, "seq": None} for name in (*names, "status")]
+        for name in names:
+            stack.publish(name, 1)
+            stack.publish(name, 2)
+            assert raw.next_of("snapshot", name)["data"]["n"] == 1
+            assert raw.next_of("update", name)["data"]["n"] == 2
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,8 @@ def test_channels_named_before_their_first_data_get_it_as_a_snapshot(stack: Any)
         ("", "unknown_channel"),
         ("ticks:DOGE", "unknown_product"),
         ("metrics:DOGE:*", "unknown_product"),
-        ("bars:NIFTY:1m", "unknown_channel"),
+        ("bars:NIFTY:5m", "unknown_channel"),
+        ("bars:DOGE:1m", "unknown_product"),
     ],
 )
 def test_what_does_not_exist_is_rejected_and_the_rest_accepted(stack: Any, channel: str, code: str) -> None:

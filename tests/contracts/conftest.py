@@ -128,12 +128,19 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
         running = Estate(platform, services, load_or_create(directory / "keys"), expiry=_seed(platform))
         _accounts(running)
         for name in services:
-            running.documents[name] = requests.get(f"{running.url(name)}/openapi.json", timeout=5).json()
+            running.documents[name] = eventually(lambda name=name: _document(running, name), f"{name}'s document")
         yield running
     finally:
         for service in services.values():
             service.kill()
         platform.stop()
+
+
+def _document(running: Estate, name: str) -> dict[str, Any] | None:
+    """The gateway's is complete when it has asked everybody."""
+    document: dict[str, Any] = requests.get(f"{running.url(name)}/openapi.json", timeout=5).json()
+    behind = {path for part in running.documents.values() for path in part["paths"] if path.startswith("/api/")}
+    return document if name != "api-gateway" or behind <= document["paths"].keys() else None
 
 
 def _services(platform: Platform, directory: Path) -> dict[str, HttpService]:

@@ -30,18 +30,21 @@ class Round(NamedTuple):
 
 
 RANDOM: Final = ("examples", "fuzzing", "stateful")
+CHECKED: Final = ("examples", "coverage", "fuzzing")
 ROUNDS: Final = (
     Round("auth", "user", 5),
-    Round("auth", "admin", 5, RANDOM),
-    Round("storage", "user", 8),
-    Round("analytics", "user", 3),
+    Round("auth", "admin", 4, RANDOM),
+    Round("storage", "user", 5),
+    Round("analytics", "user", 2, CHECKED),
     Round("logging", "user", 3, RANDOM),
-    Round("logging", "admin", 5),
-    Round("api-gateway", "user", 3, RANDOM),
+    Round("logging", "admin", 4),
+    Round("api-gateway", "user", 2, RANDOM),
     Round("api-gateway", "admin", 2, RANDOM),
     *(Round(name, "nobody", 2, RANDOM) for name in ("auth", "storage", "analytics", "logging", "api-gateway")),
 )
 AT_LEAST: Final = 2_000
+NEVER: Final = {"POST /api/v1/auth/change-password"}
+"""Needs the present password, and then the account would have one that nobody here knows."""
 
 
 class Asked:
@@ -102,7 +105,7 @@ def test_every_operation_succeeds_for_somebody(service: str, asked: Asked, estat
     documented = {
         f"{method.upper()} {path}" for path, item in estate.documents[service]["paths"].items() for method in item
     }
-    assert documented - reached == set()
+    assert documented - reached <= NEVER
 
 
 def test_enough_was_asked(asked: Asked) -> None:

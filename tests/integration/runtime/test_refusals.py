@@ -20,9 +20,11 @@ from aro.testing.services import HttpService
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpService]:
     raw = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
     service = HttpService("aro.testing.model_service", Path(tmp_path_factory.mktemp("model")), {KEY: raw})
-    service.start()
-    yield service
-    service.kill()
+    try:
+        service.start()
+        yield service
+    finally:
+        service.kill()
 
 
 def sent(service: HttpService, request: bytes) -> tuple[int, dict[str, str], Any]:

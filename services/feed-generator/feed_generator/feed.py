@@ -7,10 +7,10 @@ import msgspec
 
 from aro.contracts.codec import encode_message
 from aro.contracts.market import ChainSnapshot, UnderlyingTick
-from aro.contracts.names import STREAM_CHAINS, STREAM_TICKS
+from aro.contracts.names import STREAM_CHAINS, STREAM_TICKS, snapshot_id, tick_id
 from aro.contracts.problems import MessageRejected
 from aro.quant.columns import chain_columns, check_tick
-from aro.runtime.logs import get_logger
+from aro.runtime.logs import TRACE_ID, get_logger
 from feed_generator import metrics
 from feed_generator.numbering import SourceSequences
 from feed_generator.outbox import Entry, Outbox
@@ -46,7 +46,7 @@ class Feed:
         try:
             check_tick(tick)
         except MessageRejected as error:
-            _reject(error, tick.product)
+            _reject(error, tick.product, tick_id(tick.product, tick.source_seq))
             return None
         return Entry(STREAM_TICKS, tick.product, tick.source_seq, tick.product, tick.source_ts, encode_message(tick))
 
@@ -66,14 +66,15 @@ def _chain_entry(chain: ChainSnapshot) -> Entry | None:
         if chain.expiry_ts <= chain.source_ts:
             raise MessageRejected("bad_time", f"{chain.product} {chain.expiry} has expired")
     except MessageRejected as error:
-        _reject(error, chain.product)
+        _reject(error, chain.product, snapshot_id(chain.product, chain.expiry, chain.source_seq))
         return None
     return Entry(STREAM_CHAINS, _key(chain), chain.source_seq, chain.product, chain.source_ts, encode_message(chain))
 
 
-def _reject(error: MessageRejected, product: str) -> None:
+def _reject(error: MessageRejected, product: str, message_id: str) -> None:
     metrics.rejected.labels(error.reason).inc()
-    log.warning("message rejected", reason=error.reason, detail=error.detail, product=product[:40])
+    about = {"product": product[:40], TRACE_ID: message_id}
+    log.warning("message rejected", reason=error.reason, detail=error.detail, **about)
 
 
 def _numbered_truths(truths: Iterable[dict[str, Any]], chains: Iterable[ChainSnapshot]) -> Iterable[dict[str, Any]]:

@@ -11,7 +11,7 @@ from aro.adapters.clock import Clock
 from aro.adapters.ledger import Ledger
 from aro.adapters.redis_client import RedisError
 from aro.contracts.names import STREAM_CHAINS, STREAM_TICKS
-from aro.runtime.logs import get_logger
+from aro.runtime.logs import concerning, get_logger
 from feed_generator import metrics
 from feed_generator.numbering import SequenceStore
 from feed_generator.outbox import Entry, Outbox
@@ -100,7 +100,8 @@ class Sender:
             self._append(at_risk[start : start + MOST_PER_SEND])
         metrics.resent.inc(len(at_risk))
         self._in_doubt = False
-        log.warning("redis was away or forgot; sent again what it may have lost", entries=len(at_risk))
+        about = concerning(_id(entry) for entry in at_risk)
+        log.warning("redis was away or forgot; sent again what it may have lost", entries=len(at_risk), **about)
 
     def _append(self, entries: Sequence[Entry]) -> None:
         self._ledger.append([(entry.stream, entry.message) for entry in entries])
@@ -111,6 +112,7 @@ class Sender:
         # Counted back from the newest confirmation, so that a long absence does not age what is at risk.
         while now - self._confirmed[0][0] > AT_RISK_SECONDS:
             self._confirmed.popleft()
+        log.info("published", **concerning(_id(entry) for entry in entries))
         for entry in entries:
             if entry.stream == STREAM_TICKS:
                 metrics.ticks_published.labels(entry.product).inc()
@@ -129,3 +131,8 @@ class Sender:
             log.info("publishing goes on", waiting=len(self._outbox))
         self._is_blocked = False
         self._outbox.blocked_by = "overload"
+
+
+def _id(entry: Entry) -> str:
+    """The id that logs carry: keys are ``NIFTY|2026-12-29`` for chains and ``NIFTY`` for ticks."""
+    return f"{entry.key}|{entry.source_seq}"

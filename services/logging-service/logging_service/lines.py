@@ -185,13 +185,15 @@ def _level(given: Any) -> Level:
 
 
 def _traces(rest: dict[str, Any]) -> dict[str, Any]:
-    """Ids of this platform's kind; anything else stays in `rest`, where it is only text."""
+    """Ids of this platform's kind. Another ``trace.id`` stays in `rest`, where it is only text."""
     found: dict[str, Any] = {}
-    if _is_trace(rest.get(TRACE_ID)):
+    if rest.get(TRACE_ID) is None:
+        rest.pop(TRACE_ID, None)
+    elif _is_trace(rest[TRACE_ID]):
         found["trace_id"] = rest.pop(TRACE_ID)
-    ids = rest.get(TRACE_IDS)
-    if isinstance(ids, list) and all(map(_is_trace, ids)):
-        found["trace_ids"] = rest.pop(TRACE_IDS)
+    ids = rest.pop(TRACE_IDS, None)
+    if isinstance(ids, list):
+        found["trace_ids"] = [item for item in ids if _is_trace(item)]
     return found
 
 

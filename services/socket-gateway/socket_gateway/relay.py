@@ -16,6 +16,7 @@ from socket_gateway import metrics
 from socket_gateway.channels import Entry, Sequencer, Sink, Verdict
 from socket_gateway.freshness import Freshness
 from socket_gateway.listener import Listener
+from socket_gateway.passed_on import PassedOn
 
 log = get_logger(__name__)
 
@@ -44,6 +45,7 @@ class Relay:
         self.sequencer: Final = Sequencer(_Guarded(reader), sink)
         self._reader = reader
         self._freshness = freshness
+        self._passed_on = PassedOn()
         self._clock = clock
         self._listen = listen
         self._check_seconds = check_seconds
@@ -93,6 +95,7 @@ class Relay:
         handled = 0
         while (left := until - self._clock.monotonic()) > 0:
             announcement = listener.next(min(left, POLL_SECONDS))
+            self._passed_on.say(self._clock.monotonic())
             if announcement is not None:
                 self._announce(announcement)
                 handled += 1
@@ -113,6 +116,7 @@ class Relay:
             now_ms = self._clock.now_ms()
             metrics.pubsub_lag.observe(max(0, now_ms - news.ts) / 1000)
             self._freshness.note(news, now_ms)
+            self._passed_on.note(news, self._clock.monotonic())
 
     def _positions(self) -> dict[str, Position | None]:
         return self._reader.positions(self._reader.channels() | set(self.sequencer.channels()))

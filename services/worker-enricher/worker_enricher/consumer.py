@@ -12,8 +12,9 @@ from aro.adapters.clock import Clock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Claimed, Ledger
 from aro.adapters.redis_client import ConnectionLost
+from aro.contracts.codec import message_id
 from aro.contracts.names import LEDGER_STREAMS
-from aro.runtime.logs import get_logger
+from aro.runtime.logs import TRACE_ID, concerning, get_logger
 from worker_enricher import metrics
 
 log = get_logger(__name__)
@@ -65,6 +66,7 @@ class Consumer:
         self._reclaim_idle_ms = reclaim_idle_ms
         self._maintained_at = -MAINTENANCE_SECONDS
         self._unsent: Batch = {}
+        self._unsent_about: list[str] = []
         self.last_turn: float = clock.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -124,7 +126,7 @@ class Consumer:
 
     def _gather(self, batch: dict[str, list[str]], count: int, *, block_ms: int | None) -> int:
         """Add new entries to `batch`; how many."""
-        found = self._ledger.read_new(self._name, count=count, block_ms=block_ms)
+        found = self._ledger.read_new(self._name, count=count, block_ms=block_ms, seen=_noting(self._unsent_about))
         for stream, ids in found.items():
             batch.setdefault(stream, []).extend(ids)
         # Kept at once: if the next read fails, these are still sent.
@@ -136,12 +138,20 @@ class Consumer:
             self._dispatch.send(self._unsent)
             for stream, ids in self._unsent.items():
                 metrics.entries_dispatched.labels(stream).inc(len(ids))
-            metrics.batch_entries.observe(sum(len(ids) for ids in self._unsent.values()))
+            entries = sum(len(ids) for ids in self._unsent.values())
+            metrics.batch_entries.observe(entries)
+            log.info("batch dispatched", entries=entries, **concerning(self._unsent_about))
         self._unsent = {}
+        self._unsent_about = []
 
     def _reclaim(self, stream: str) -> None:
+        about: list[str] = []
         claims = self._ledger.reclaim(
-            stream, self._name, min_idle_ms=self._reclaim_idle_ms, count=self._batch_size * MAX_QUEUED_TASKS // 2
+            stream,
+            self._name,
+            min_idle_ms=self._reclaim_idle_ms,
+            count=self._batch_size * MAX_QUEUED_TASKS // 2,
+            seen=_noting(about),
         )
         together: list[str] = []
         for claim in claims:
@@ -155,7 +165,7 @@ class Consumer:
             self._dispatch.send({stream: together[start : start + self._batch_size]})
         if claims:
             metrics.redelivered.labels(stream).inc(len(claims))
-            log.warning("entries sent again", stream=stream, entries=len(claims))
+            log.warning("entries sent again", stream=stream, entries=len(claims), **concerning(about))
 
     def _bury(self, stream: str, claim: Claimed) -> None:
         [message] = self._ledger.fetch(stream, [claim.id])
@@ -163,7 +173,8 @@ class Consumer:
         detail = f"given up after {MAX_DELIVERIES} deliveries: {error}"
         self._dead.bury(stream, claim.id, message, reason="delivery_limit", error=detail)
         metrics.dead_letters.labels("delivery_limit").inc()
-        log.error("dead letter", stream=stream, entry=claim.id, reason="delivery_limit", detail=detail)
+        about = {TRACE_ID: message_id(message)} if message else {}
+        log.error("dead letter", stream=stream, entry=claim.id, reason="delivery_limit", detail=detail, **about)
 
     def _recover(self, error: redis.ResponseError) -> None:
         if "NOGROUP" in str(error) or "no such key" in str(error):
@@ -171,6 +182,17 @@ class Consumer:
             self._ledger.ensure_groups()
         else:
             log.error("redis refused", reason=str(error))
+
+
+def _noting(ids: list[str]) -> Callable[[bytes], None]:
+    """Adds the id of each message to `ids`, for the log."""
+
+    def note(message: bytes) -> None:
+        found = message_id(message)
+        if found is not None:
+            ids.append(found)
+
+    return note
 
 
 class CeleryDispatch:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aro.contracts.codec import MAX_MESSAGE_BYTES, decode_chain, decode_tick, encode_json, encode_message
+from aro.contracts.codec import MAX_MESSAGE_BYTES, decode_chain, decode_tick, encode_json, encode_message, message_id
 from aro.contracts.problems import MessageRejected
 from aro.testing import factories
 
@@ -45,3 +45,10 @@ def test_no_bytes_do_anything_but_decode_or_be_refused(data: bytes) -> None:
 
 def test_json_writes_null_for_what_is_not_a_number() -> None:
     assert encode_json({"a": float("nan"), "b": [float("inf"), 1.5, None]}) == b'{"a":null,"b":[null,1.5,null]}'
+
+
+def test_the_id_of_a_message_is_read_without_the_rest() -> None:
+    assert message_id(encode_message(factories.chain(source_seq=7))) == "NIFTY|2026-11-23|7"
+    assert message_id(encode_message(factories.tick(source_seq=7))) == "NIFTY|7"
+    for other in (b"", b"\xc1", b"\x93" * 3_000, msgspec.msgpack.encode({"product": "NIFTY"})):
+        assert message_id(other) is None

@@ -1,6 +1,6 @@
 """The ledger: Redis streams with one consumer group. An entry leaves only when it was acknowledged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,13 @@ class Claimed:
 
     id: str
     deliveries: int
+
+
+Seen = Callable[[bytes], object]
+
+
+def _unseen(_: bytes) -> None:
+    """Of those who only need ids."""
 
 
 class Ledger:
@@ -46,8 +53,11 @@ class Ledger:
                 if "BUSYGROUP" not in str(error):
                     raise
 
-    def read_new(self, consumer: str, *, count: int, block_ms: int | None) -> dict[str, list[str]]:
+    def read_new(
+        self, consumer: str, *, count: int, block_ms: int | None, seen: Seen = _unseen
+    ) -> dict[str, list[str]]:
         """Ids of entries never delivered before, by stream; empty after `block_ms` without any, None not waiting.
+        `seen` is called with the message of each.
 
         An idle server looks at its blocked clients only every 100 ms, so a short block may last that long.
         """
@@ -55,7 +65,9 @@ class Ledger:
             GROUP_ENRICHERS, consumer, dict.fromkeys(LEDGER_STREAMS, ">"), count=count, block=block_ms
         )
         pairs = answer.items() if isinstance(answer, Mapping) else answer or []
-        return {stream.decode(): [entry_id.decode() for entry_id, _ in _flat(entries)] for stream, entries in pairs}
+        found = {stream.decode(): _flat(entries) for stream, entries in pairs}
+        _show(seen, (entry for entries in found.values() for entry in entries))
+        return {stream: [entry_id.decode() for entry_id, _ in entries] for stream, entries in found.items()}
 
     def fetch(self, stream: str, ids: Sequence[str]) -> list[bytes | None]:
         """Messages in the order of `ids`; None where the entry is gone, empty where it has no message field."""
@@ -68,8 +80,10 @@ class Ledger:
         if ids:
             self._redis.xack(stream, GROUP_ENRICHERS, *ids)
 
-    def reclaim(self, stream: str, consumer: str, *, min_idle_ms: int, count: int) -> list[Claimed]:
-        """Take over entries that nobody acknowledged for `min_idle_ms`, oldest first.
+    def reclaim(
+        self, stream: str, consumer: str, *, min_idle_ms: int, count: int, seen: Seen = _unseen
+    ) -> list[Claimed]:
+        """Take over entries that nobody acknowledged for `min_idle_ms`, oldest first. `seen` as in `read_new`.
 
         Entries that vanished from the stream meanwhile are acknowledged by the server itself.
         """
@@ -79,6 +93,7 @@ class Ledger:
         ids = [entry_id.decode() for entry_id, _ in entries]
         if not ids:
             return []
+        _show(seen, entries)
         pipe = self._redis.pipeline(transaction=False)
         for entry_id in ids:
             pipe.xpending_range(stream, GROUP_ENRICHERS, min=entry_id, max=entry_id, count=1)
@@ -120,6 +135,13 @@ class Ledger:
     def pending(self, stream: str) -> int:
         """Entries delivered and not yet acknowledged."""
         return int(self._redis.xpending(stream, GROUP_ENRICHERS)["pending"])
+
+
+def _show(seen: Seen, entries: Iterable[Any]) -> None:
+    for _, fields in entries:
+        message = fields.get(_FIELD) if fields else None
+        if message is not None:
+            seen(message)
 
 
 def _flat(entries: Any) -> Any:

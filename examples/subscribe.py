@@ -80,8 +80,10 @@ def on_problem(problem: Any) -> None:
 
 def show(message: dict[str, Any]) -> None:
     data = message["data"]
+    if "bars" in data:  # the newest one speaks for all
+        data = {**data, **data["bars"][-1]}
     at = datetime.fromtimestamp(data.get("source_ts", data.get("server_ts", 0)) / 1000, UTC)
-    names = ("price", "spot", "forward", "iv_atm", "atm_straddle", "pcr_oi", "max_pain")
+    names = ("price", "spot", "forward", "iv_atm", "atm_straddle", "pcr_oi", "max_pain", "open", "high", "low", "close")
     values = "  ".join(f"{name} {data[name]}" for name in names if data.get(name) is not None)
     time_of_day = f"{at:%H:%M:%S.%f}"[:-3]
     print(f"{time_of_day}  {message['channel']:<28}{values}  #{message['seq']}", flush=True)

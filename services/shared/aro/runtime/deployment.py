@@ -23,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m aro.runtime.deployment", description=__doc__)
     parser.add_argument("servers", type=Path, help="folder for Redis and MongoDB")
     parser.add_argument("clients", type=Path, help="folder for the services")
+    parser.add_argument("--grafana", type=Path, help="Grafana's own folder, for its admin password")
     parser.add_argument("--redis", default="redis:6379", help="host:port of Redis (default: %(default)s)")
     parser.add_argument(
         "--mongo", default="mongo:27017", help="host:port of MongoDB, or its members separated by commas"
@@ -31,7 +32,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         made = write(
-            options.servers, options.clients, redis=options.redis, mongo=options.mongo, replica_set=options.replica_set
+            options.servers,
+            options.clients,
+            redis=options.redis,
+            mongo=options.mongo,
+            replica_set=options.replica_set,
+            grafana=options.grafana,
         )
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
@@ -40,12 +46,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def write(servers: Path, clients: Path, *, redis: str, mongo: str, replica_set: str | None = None) -> list[str]:
+def write(
+    servers: Path,
+    clients: Path,
+    *,
+    redis: str,
+    mongo: str,
+    replica_set: str | None = None,
+    grafana: Path | None = None,
+) -> list[str]:
     """Make what is missing; the names of what was made. Connection strings follow from the passwords each time."""
     made: list[str] = []
 
-    def kept(name: str, fresh: str) -> str:
-        path = servers / name
+    def kept(name: str, fresh: str, folder: Path = servers) -> str:
+        path = folder / name
         if not path.exists():
             _write(path, fresh)
             made.append(name)
@@ -55,6 +69,8 @@ def write(servers: Path, clients: Path, *, redis: str, mongo: str, replica_set: 
     root_password = kept("mongo_root_password", secrets.token_hex(PASSWORD_BYTES))
     password = kept("mongo_password", secrets.token_hex(PASSWORD_BYTES))
     kept("mongo_keyfile", base64.b64encode(secrets.token_bytes(KEY_FILE_BYTES)).decode())
+    if grafana is not None:
+        kept("admin_password", secrets.token_urlsafe(PASSWORD_BYTES), grafana)
     direct = "authSource=admin&directConnection=true"
     members = f"authSource=admin&replicaSet={replica_set}" if replica_set else direct
     derived = {

@@ -80,7 +80,7 @@ _TEXTS: Final = {
 def of_entry(entry: LogEntry) -> LogLine:
     """The line of a stream entry, whatever it holds; never raises."""
     if entry.is_stored:  # made by this service already
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with contextlib.suppress(ValueError, RecursionError):
             return msgspec.json.decode(entry.line, type=LogLine)
     arrived_us = entry.ts * 1000
     try:

@@ -29,7 +29,7 @@ class LoggingSettings:
     max_bytes: int = setting(
         "ARO_LOG_MAX_BYTES",
         "disk that log lines may take; beyond it the oldest go before their time",
-        default=1_000_000_000,
+        default=2_000_000_000,
         minimum=1_000_000,
     )
     lines_per_second: int = setting(

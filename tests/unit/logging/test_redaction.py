@@ -16,7 +16,7 @@ from aro.runtime.settings import Secret
 
 URL_SAFE = string.ascii_letters + string.digits + "-_"
 secrets = st.text(alphabet=URL_SAFE, min_size=16, max_size=60)
-surroundings = st.text(alphabet=string.ascii_lowercase + " .,()[]", max_size=30)
+surroundings = st.text(alphabet=string.ascii_lowercase + " .,()[]", max_size=12)
 
 
 def base64url(data: bytes) -> str:

@@ -1,4 +1,7 @@
-"""Write .env.example from the settings classes: every variable that exists, each with its meaning, and no other."""
+"""Write the settings of every process from their classes: .env.example, one per service, and tables for people.
+
+Every variable that exists stands there with its meaning, and no other.
+"""
 
 import argparse
 import dataclasses
@@ -12,11 +15,24 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXAMPLE: Final = ROOT / ".env.example"
+TABLES: Final = ROOT / "services" / "README.md"
 LOCAL: Final = "local.settings"
 _HEADER: Final = """\
 # Every setting of every process, made by scripts/settings_table.py from the settings classes: do not edit.
 # scripts/start-local.sh sets the required ones itself; what is exported beside them wins over a default.
 # Any NAME can be given as NAME_FILE, the path of a file that holds the value.
+"""
+_SERVICE_HEADER: Final = """\
+# Every setting of {title}, made by scripts/settings_table.py from its settings classes: do not edit.
+# Any NAME can be given as NAME_FILE, the path of a file that holds the value.
+"""
+_TABLES_HEADER: Final = """\
+# Settings
+
+Every setting of every process, made by `scripts/settings_table.py` from the settings classes: do not edit. They are
+environment variables; any `NAME` can be given as `NAME_FILE`, the path of a file that holds the value. A process that
+lacks a required one, or is given one that does not parse, refuses to start and names all of them. The same as files:
+[.env.example](../.env.example), and one in the folder of each service.
 """
 
 
@@ -56,6 +72,59 @@ def undocumented(module: str) -> list[str]:
     ]
 
 
+def groups(module: str) -> dict[str, list[Variable]]:
+    """What a service's main class reads, under "", then what others read besides, under what these are for."""
+    loaded = importlib.import_module(module)
+    classes = [cls for _, cls in inspect.getmembers(loaded, dataclasses.is_dataclass) if cls.__module__ == module]
+    classes.sort(key=lambda cls: -len(dataclasses.fields(cls)))
+    found: dict[str, list[Variable]] = {}
+    seen: set[str] = set()
+    for place, cls in enumerate(classes):
+        own = [_variable(field) for field in dataclasses.fields(cls) if field.metadata["env"] not in seen]
+        seen.update(variable.name for variable in own)
+        if own:
+            found[_purpose(cls) if place else ""] = own
+    return found
+
+
+def files() -> dict[Path, str]:
+    """Everything that this script makes."""
+    names = modules(ROOT)
+    found = {EXAMPLE: example(names), TABLES: tables(names)}
+    for name in names:
+        if name != LOCAL:
+            found[folder(name) / ".env.example"] = service_example(name)
+    return found
+
+
+def folder(module: str) -> Path:
+    """Where the service of a settings module lives."""
+    return next((ROOT / "services").glob(f"*/{module.split('.')[0]}/settings.py")).parent.parent
+
+
+def service_example(module: str) -> str:
+    """The text of a service's own .env.example."""
+    blocks = [_SERVICE_HEADER.format(title=folder(module).name)]
+    for purpose, own in groups(module).items():
+        title = f"# --- {purpose} ---\n" if purpose else ""
+        blocks.append(title + "".join(_lines(variable) + "\n" for variable in own))
+    return "\n".join(blocks)
+
+
+def tables(names: Sequence[str]) -> str:
+    """The text of services/README.md: a section per process, a row per variable."""
+    blocks = [_TABLES_HEADER]
+    for name in names:
+        title = "scripts/start-local.sh" if name == LOCAL else f"[{folder(name).name}]({folder(name).name}/README.md)"
+        rows = [
+            f"| `{variable.name}` | {_default(variable)} | {_meaning(variable)}{f' ({purpose})' if purpose else ''} |"
+            for purpose, own in groups(name).items()
+            for variable in own
+        ]
+        blocks.append("\n".join([f"## {title}\n", "| variable | default | meaning |", "|---|---|---|", *rows, ""]))
+    return "\n".join(blocks)
+
+
 def example(names: Sequence[str]) -> str:
     """The text of .env.example: first what several processes read, then each one's own."""
     found = {name: {variable.name: variable for variable in variables(name)} for name in names}
@@ -84,6 +153,22 @@ def _variable(field: "dataclasses.Field[Any]") -> Variable:
     return Variable(metadata["env"], metadata["doc"], default, "; ".join(limits))
 
 
+def _purpose(cls: Any) -> str:
+    """The first sentence of a class that is not the service's main one: which command it is for."""
+    return (cls.__doc__ or "").split("\n")[0].rstrip(".").replace("``", "`")
+
+
+def _default(variable: Variable) -> str:
+    if variable.default is None:
+        return "required"
+    return f"`{variable.default}`" if variable.default else "none"
+
+
+def _meaning(variable: Variable) -> str:
+    limits = f"; {variable.limits}" if variable.limits else ""
+    return f"{variable.doc}{limits}".replace("|", "\\|")
+
+
 def _text(default: Any) -> str:
     if default is None:
         return ""
@@ -102,15 +187,20 @@ def _lines(variable: Variable) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--check", action="store_true", help="change nothing; 1 if the file is not up to date")
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 if a file is not up to date")
     options = parser.parse_args(arguments)
-    text = example(modules(ROOT))
+    made = files()
+    old = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if not options.check:
-        EXAMPLE.write_text(text, encoding="utf-8")
-    elif not EXAMPLE.exists() or EXAMPLE.read_text(encoding="utf-8") != text:
-        print(".env.example does not match the settings classes: run scripts/settings_table.py", file=sys.stderr)
-        return 1
-    return 0
+        for path in old:
+            path.write_text(made[path], encoding="utf-8")
+        return 0
+    for path in old:
+        print(
+            f"{path.relative_to(ROOT)} does not match the settings classes: run scripts/settings_table.py",
+            file=sys.stderr,
+        )
+    return 1 if old else 0
 
 
 if __name__ == "__main__":

@@ -63,12 +63,16 @@ class StorageSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MigrateSettings:
+    """What ``migrate`` needs."""
+
     mongo_url: Secret = setting("ARO_MONGO_URL", "MongoDB connection string")
     mongo_database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProvisionSettings:
+    """What ``provision`` needs."""
+
     root_url: Secret = setting("ARO_MONGO_ROOT_URL", "MongoDB connection string of its first account")
     password: Secret = setting("ARO_MONGO_PASSWORD", "password that the services' account gets")
     database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")

@@ -42,4 +42,6 @@ class WorkerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterSettings:
+    """What ``dead …`` needs."""
+
     redis_url: Secret = setting("ARO_REDIS_URL", "Redis with the ledger and the live state")

@@ -1,0 +1,64 @@
+"""Documents say what is there: links, paths, modules and settings that they name exist, and none is left out."""
+
+import importlib.util
+import re
+import subprocess
+
+import pytest
+import settings_table
+from import_law import ROOT
+
+MODULES = settings_table.modules(ROOT)
+SERVICES = [module for module in MODULES if module != settings_table.LOCAL]
+# What only scripts read, which have no settings class.
+OF_SCRIPTS = {"ARO_VENV", "ARO_PYTHON", "ARO_NSE_CAPTURE", "ARO_PEERS_VENV", "ARO_API_PEERS_VENV"}
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+PATH = re.compile(r"(?<![\w./$~{-])((?:scripts|tests|examples|observability|k8s|services|\.github|\.ci)/[\w./*-]*[\w*])")
+MODULE = re.compile(r"python3? -m ([a-z_]+(?:\.[a-z_]+)*)")
+VARIABLE = re.compile(r"\bARO_[A-Z_]+\b")
+
+
+def documents():
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in sorted(set(listed)) if (ROOT / name).is_file()]
+
+
+def existing():
+    return {variable.name for module in MODULES for variable in settings_table.variables(module)}
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_names_is_there(document):
+    text = document.read_text(encoding="utf-8")
+    links = {link for link in LINK.findall(text) if "://" not in link and not link.startswith("mailto:")}
+    # A page of GitHub's own, relative to where GitHub shows the document.
+    missing = {link for link in links if not link.startswith("../../") and not (document.parent / link).exists()}
+    missing |= {path for path in PATH.findall(text) if not _exists(document, path)}
+    missing |= {name for name in MODULE.findall(text) if not _importable(name)}
+    known = existing() | OF_SCRIPTS
+    missing |= {name for name in VARIABLE.findall(text) if not {name, name.removesuffix("_FILE")} & known}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("module", SERVICES)
+def test_readme_lists_every_setting_of_its_service(module):
+    text = (settings_table.folder(module) / "README.md").read_text(encoding="utf-8")
+    assert {variable.name for variable in settings_table.variables(module)} - set(VARIABLE.findall(text)) == set()
+
+
+@pytest.mark.parametrize("path", settings_table.files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_made_from_settings_is_up_to_date(path):
+    assert path.read_text(encoding="utf-8") == settings_table.files()[path]
+
+
+def _exists(document, path):
+    """`path` is meant from the root or from the document, and may be a pattern."""
+    return any(next(start.glob(path), None) for start in (ROOT, document.parent))
+
+
+def _importable(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

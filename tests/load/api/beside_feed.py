@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 import time
+from collections import Counter
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import market
@@ -16,7 +18,8 @@ from aro.testing.platform import Platform
 
 RATE = 300.0
 CLIENTS = 30
-SECONDS = 20.0
+ROUNDS = 5
+SECONDS = 6.0
 WARM_SECONDS = 3.0
 LIMITS = {"ARO_REQUESTS_PER_USER": "1000000", "ARO_REQUESTS_PER_ADDRESS": "1000000"}
 
@@ -34,18 +37,24 @@ def run(directory: Path) -> dict[str, Any]:
         )
         port = platform.ports["api"]
         asyncio.run(steady.poll(LOOPBACK, port, head, rate=RATE, clients=CLIENTS, seconds=WARM_SECONDS))
-        found = asyncio.run(steady.poll(LOOPBACK, port, head, rate=RATE, clients=CLIENTS, seconds=SECONDS))
+        rounds = [
+            asyncio.run(steady.poll(LOOPBACK, port, head, rate=RATE, clients=CLIENTS, seconds=SECONDS))
+            for _ in range(ROUNDS)
+        ]
     finally:
         platform.stop()
+    statuses = Counter({status: 0 for found in rounds for status in found.of})
+    for found in rounds:
+        statuses.update({status: len(each) for status, each in found.of.items()})
     return {
         "what": "beside the default feed",
         "server": "api-gateway",
-        "requests_per_second": round(len(found.all()) / SECONDS),
-        "statuses": {str(status): len(each) for status, each in sorted(found.of.items())},
-        "p50_ms": round(found.percentile(50), 2),
-        "p99_ms": round(found.percentile(99), 2),
-        "p999_ms": round(found.percentile(99.9), 2),
-        "max_ms": round(found.percentile(100), 2),
+        "requests_per_second": round(statuses.total() / ROUNDS / SECONDS),
+        "statuses": {str(status): count for status, count in sorted(statuses.items())},
+        "p50_ms": round(median(found.percentile(50) for found in rounds), 2),
+        "p99_ms": round(median(found.percentile(99) for found in rounds), 2),
+        "p99_ms_of_rounds": [round(found.percentile(99), 2) for found in rounds],
+        "max_ms": round(max(found.percentile(100) for found in rounds), 2),
     }
 
 
@@ -61,7 +70,8 @@ def log_in(platform: Platform) -> str:
 
 def line(row: dict[str, Any]) -> str:
     statuses = ", ".join(f"{count:,} x {status}" for status, count in row["statuses"].items())
+    rounds = ", ".join(map(str, row["p99_ms_of_rounds"]))
     return (
-        f"{row['requests_per_second']} requests/s beside the default feed ({statuses}): "
-        f"p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms, p99.9 {row['p999_ms']} ms, slowest {row['max_ms']} ms"
+        f"{row['requests_per_second']} requests/s beside the default feed ({statuses}): p50 {row['p50_ms']} ms, "
+        f"p99 {row['p99_ms']} ms (rounds: {rounds}), slowest {row['max_ms']} ms"
     )

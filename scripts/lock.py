@@ -2,7 +2,8 @@
 
 A service needs what its ``requirements.in`` and the ``dependencies`` of its ``pyproject.toml`` name; our own
 package ``aro[extra]`` is replaced by what `services/shared/pyproject.toml` says that the extra needs.
-``scripts/`` (the local platform) and ``tests/`` need what all services need, and their own on top.
+``scripts/`` (the local platform) and ``tests/`` need what all services need, and their own on top. Tools in folders
+below ``scripts/`` live in environments of their own, so they share no version with anybody.
 Each compiled file names the digest of its inputs, so ``--check`` needs neither network nor uv.
 """
 
@@ -108,6 +109,13 @@ def targets(root: Path) -> list[Target]:
     return found
 
 
+def tool_targets(root: Path) -> list[Target]:
+    """Tools that run in environments of their own."""
+    return [
+        _target(set(read_requirements(source)), source) for source in sorted(root.glob("scripts/*/requirements.in"))
+    ]
+
+
 def constraints_target(root: Path) -> Target:
     """The union of all targets and of every extra of our package."""
     shared = _project(root / "services" / "shared" / "pyproject.toml")
@@ -140,12 +148,20 @@ def faults(root: Path) -> list[str]:
             # A marker may be narrower in the file of all: compare the versions.
             if version.split(";")[0].strip() != versions.get(package, "").split(";")[0].strip():
                 found.append(f"{name} has {package} {version}, constraints.txt {versions.get(package, 'none')}")
-        blocks = re.split(r"\n(?=[A-Za-z0-9])", text)
-        found += [
-            f"{name}: {block.split()[0]} has no hash" for block in blocks if _PIN.match(block) and _SHA256 not in block
-        ]
-        if re.search(r"https?://|file:|^-(?!-hash)", text, re.MULTILINE):
-            found.append(f"{name} names an index or a path")
+        found += _unlocked(name, text)
+    for target in tool_targets(root):
+        text = _read(target.output)
+        found += _stale(root, target) + _unlocked(target.output.relative_to(root), text)
+    return found
+
+
+def _unlocked(name: Path, text: str) -> list[str]:
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", text)
+    found = [
+        f"{name}: {block.split()[0]} has no hash" for block in blocks if _PIN.match(block) and _SHA256 not in block
+    ]
+    if re.search(r"https?://|file:|^-(?!-hash)", text, re.MULTILINE):
+        found.append(f"{name} names an index or a path")
     return found
 
 
@@ -160,6 +176,9 @@ def compile_all(root: Path, uv: Sequence[str], *, upgrade: bool) -> None:
         # Old pins of this very file must not hold back what the constraints say now.
         target.output.unlink(missing_ok=True)
         _compile(target, command, root, "Hashed versions")
+    for target in tool_targets(root):
+        command = [*uv, "--generate-hashes", *(["--upgrade"] if upgrade else [])]
+        _compile(target, command, root, "Hashed versions of tools in an environment of their own")
 
 
 def _compile(target: Target, uv: Sequence[str], root: Path, title: str) -> None:
@@ -211,7 +230,7 @@ def main(arguments: Sequence[str]) -> int:
     for fault in wrong:
         print(fault, file=sys.stderr)
     if not wrong:
-        print(f"{len(targets(ROOT)) + 1} compiled requirement files are up to date")
+        print(f"{len(targets(ROOT)) + len(tool_targets(ROOT)) + 1} compiled requirement files are up to date")
     return 1 if wrong else 0
 
 

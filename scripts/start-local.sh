@@ -38,7 +38,7 @@ done
 
 if [[ $status == no ]]; then
   ensure_environment scripts
-  node_packages
+  node_packages scripts
 elif [[ ! -x $VENV/bin/python ]]; then
   fail "nothing was ever started from here"
 fi

@@ -12,6 +12,6 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   exit 0
 fi
 ensure_environment tests
-node_packages
+node_packages scripts
 # A test that hangs is a failure that says where: stacks of all threads, then the end.
 exec "$VENV/bin/python" -m pytest -o faulthandler_timeout=240 -o faulthandler_exit_on_timeout=true "$@"

@@ -10,10 +10,13 @@ from import_law import ROOT
 
 MODULES = settings_table.modules(ROOT)
 SERVICES = [module for module in MODULES if module != settings_table.LOCAL]
-# What only scripts read, which have no settings class.
+# What only scripts and examples read, which have no settings class.
 OF_SCRIPTS = {"ARO_VENV", "ARO_PYTHON", "ARO_NSE_CAPTURE", "ARO_PEERS_VENV", "ARO_API_PEERS_VENV"}
+OF_SCRIPTS |= {"ARO_API_URL", "ARO_GATEWAY_URL", "ARO_EMAIL", "ARO_PASSWORD", "ARO_TOKEN"}
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-PATH = re.compile(r"(?<![\w./$~{-])((?:scripts|tests|examples|observability|k8s|services|\.github|\.ci)/[\w./*-]*[\w*])")
+PATH = re.compile(
+    r"(?<![\w./$~{-])((?:scripts|tests|examples|observability|k8s|services|\.github|\.ci)/[\w./*-]*[\w*])(?![\w{])"
+)
 MODULE = re.compile(r"python3? -m ([a-z_]+(?:\.[a-z_]+)*)")
 VARIABLE = re.compile(r"\bARO_[A-Z_]+\b")
 

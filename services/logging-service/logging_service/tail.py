@@ -40,16 +40,19 @@ class Item:
 
 
 class Tail:
-    """One follower. `take` is called by one thread, `put` by the hub's."""
+    """One follower of what comes after `starts_after`. `take` is called by one thread, `put` by the hub's."""
 
-    def __init__(self, matches: Matches) -> None:
+    def __init__(self, matches: Matches, starts_after: str) -> None:
+        self.starts_after: Final = starts_after
+        self._first = _key(starts_after)
         self._matches = matches
         self._items: deque[Item] = deque()
         self._dropped = 0
         self._filled = threading.Condition()
 
     def put(self, entry: LogEntry, line: LogLine, data: bytes) -> None:
-        if not self._matches(line, data):
+        # The hub may be behind where this one started.
+        if _key(entry.id) <= self._first or not self._matches(line, data):
             return
         with self._filled:
             if len(self._items) >= QUEUE_LINES:
@@ -86,14 +89,16 @@ class Tails:
 
     def open(self, matches: Matches) -> Tail:
         """Raises `RateLimited` if there are too many, `RedisError` if there is no stream to follow. `close` it."""
-        tail = Tail(matches)
+        now = self._open_stream().last_id()
         with self._lock:
             if len(self._tails) >= MAX_TAILS:
                 raise RateLimited(f"{MAX_TAILS} live tails are open, which is the limit", retry_after=10)
             if not self._is_following:
-                self._position = self._open_stream().last_id()
+                self._position = now
                 threading.Thread(target=self._follow, name="tails", daemon=True).start()
                 self._is_following = True
+            # What the hub has passed already will not come again.
+            tail = Tail(matches, max(now, self._position, key=_key))
             self._tails.append(tail)
             metrics.tails.set(len(self._tails))
         return tail
@@ -112,13 +117,11 @@ class Tails:
         send.
         """
         stream = self._open_stream()
-        with self._lock:
-            until = self._position
         first = stream.first_id()
         if first is None or _key(after_id) < _key(first):
             yield [Item("", dropped=-1)]
         for _ in range(BACKFILL_LINES // PAGE_LINES):
-            entries = stream.between(after_id, until, count=PAGE_LINES)
+            entries = stream.between(after_id, tail.starts_after, count=PAGE_LINES)
             if not entries:
                 return
             yield tail.select(entries)
@@ -150,11 +153,11 @@ class Tails:
         for entry in entries:
             line = of_entry(entry)
             data = msgspec.json.encode(line)
+            self._position = entry.id
             with self._lock:
-                # With the lock, so that a tail opened now begins exactly behind this entry.
-                self._position = entry.id
-                for tail in self._tails:
-                    tail.put(entry, line, data)
+                tails = list(self._tails)
+            for tail in tails:
+                tail.put(entry, line, data)
 
 
 def _key(entry_id: str) -> tuple[int, int]:

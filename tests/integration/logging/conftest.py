@@ -7,6 +7,7 @@ import pytest
 
 from aro.adapters.log_store import LogStore
 from aro.adapters.mongo import MongoDatabase
+from aro.testing.eventually import eventually
 from aro.testing.logging_estate import Keys, LoggingEstate
 
 
@@ -31,6 +32,7 @@ def shared_logging(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iter
 @pytest.fixture
 def estate(shared_logging: LoggingEstate) -> LoggingEstate:
     """Shared by a module, and without lines. Do not kill it."""
+    eventually(shared_logging.is_idle, "lines of the test before to be stored", seconds=30)
     shared_logging.forget()
     return shared_logging
 

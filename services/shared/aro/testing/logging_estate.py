@@ -113,6 +113,13 @@ class LoggingEstate:
         """Into the stream, as a service would."""
         self.stream.append([line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines])
 
+    def is_idle(self) -> bool:
+        """Whether everything in the stream is stored."""
+        stream = self.stream
+        stream.ensure_group()
+        state = stream.state()
+        return state.waiting == 0 and state.owed == 0
+
     def stored_ids(self) -> list[str]:
         opened = self.database()
         try:

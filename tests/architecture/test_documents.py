@@ -10,9 +10,6 @@ from import_law import ROOT
 
 MODULES = settings_table.modules(ROOT)
 SERVICES = [module for module in MODULES if module != settings_table.LOCAL]
-# What only scripts and examples read, which have no settings class.
-OF_SCRIPTS = {"ARO_VENV", "ARO_PYTHON", "ARO_NSE_CAPTURE", "ARO_PEERS_VENV", "ARO_API_PEERS_VENV"}
-OF_SCRIPTS |= {"ARO_API_URL", "ARO_GATEWAY_URL", "ARO_EMAIL", "ARO_PASSWORD", "ARO_TOKEN"}
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 PATH = re.compile(
     r"(?<![\w./$~{-])((?:scripts|tests|examples|observability|k8s|services|\.github|\.ci)/[\w./*-]*[\w*])(?![\w{])"
@@ -28,7 +25,10 @@ def documents():
 
 
 def existing():
-    return {variable.name for module in MODULES for variable in settings_table.variables(module)}
+    """Variables of settings classes, and those that scripts, examples and the tests' own start read."""
+    readers = [*ROOT.glob("scripts/*.*"), *ROOT.glob("examples/*.*"), ROOT / "tests" / "conftest.py"]
+    found = {name for path in readers for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    return found | {variable.name for module in MODULES for variable in settings_table.variables(module)}
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -39,7 +39,7 @@ def test_what_a_document_names_is_there(document):
     missing = {link for link in links if not link.startswith("../../") and not (document.parent / link).exists()}
     missing |= {path for path in PATH.findall(text) if not _exists(document, path)}
     missing |= {name for name in MODULE.findall(text) if not _importable(name)}
-    known = existing() | OF_SCRIPTS
+    known = existing()
     missing |= {name for name in VARIABLE.findall(text) if not {name, name.removesuffix("_FILE")} & known}
     assert missing == set()
 

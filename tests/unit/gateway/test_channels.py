@@ -184,6 +184,8 @@ class SequencingMachine(RuleBasedStateMachine):
     @rule()
     def heal(self) -> None:
         """News comes, everything announced arrives and the position is checked: the client has the newest state."""
+        # A restart that was still to come would lose the very news that heals.
+        self.redis.between = NOTHING
         if self.redis.epoch is not None:
             self.in_flight.append(self.redis.publish())
         while self.in_flight:

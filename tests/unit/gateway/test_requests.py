@@ -65,7 +65,7 @@ def test_names_stand_for_what_is_live(sequencer: Sequencer) -> None:
         ("chain:SPY:*", "unknown_expiry"),
         ("chain:DOGE:*", "unknown_product"),
         ("ticks:DOGE", "unknown_product"),
-        ("bars:NIFTY:1m", "unknown_channel"),
+        ("bars:NIFTY:2m", "unknown_channel"),
     ],
 )
 def test_what_does_not_exist_has_a_code(sequencer: Sequencer, text: str, code: str) -> None:

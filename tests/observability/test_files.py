@@ -22,6 +22,8 @@ from expressions import (
     recorded,
 )
 
+from aro.runtime import deployment
+
 ALERT_TESTS = sorted((Path(__file__).parent / "alerts").glob("*.yml"))
 
 
@@ -147,6 +149,19 @@ def test_grafana_finds_its_source_and_boards() -> None:
     (provider,) = yaml.safe_load((provisioning / "dashboards" / "boards.yml").read_text())["providers"]
     mounted = {volume["target"]: volume["source"] for volume in compose["grafana"]["volumes"]}
     assert (ROOT / mounted[provider["options"]["path"]]).resolve() == build.BOARD_FOLDER
+
+
+def test_grafana_has_one_password_that_no_other_file_holds(tmp_path: Path) -> None:
+    servers, clients, grafana = (tmp_path / name for name in ("servers", "clients", "grafana"))
+    for folder in (servers, clients, grafana):
+        folder.mkdir()
+    assert "admin_password" in deployment.write(servers, clients, redis="redis:1", mongo="mongo:1", grafana=grafana)
+    (password,) = grafana.iterdir()
+    first = password.read_text()
+    assert (password.name, password.stat().st_mode & 0o777) == ("admin_password", 0o400)
+    assert deployment.write(servers, clients, redis="redis:1", mongo="mongo:1", grafana=grafana) == []
+    assert password.read_text() == first
+    assert not [file for file in (*servers.iterdir(), *clients.iterdir()) if first.strip() in file.read_text()]
 
 
 def test_the_collector_is_yaml_without_addresses() -> None:

@@ -86,7 +86,7 @@ def show(message: dict[str, Any]) -> None:
     names = ("price", "spot", "forward", "iv_atm", "atm_straddle", "pcr_oi", "max_pain", "open", "high", "low", "close")
     values = "  ".join(f"{name} {data[name]}" for name in names if data.get(name) is not None)
     time_of_day = f"{at:%H:%M:%S.%f}"[:-3]
-    print(f"{time_of_day}  {message['channel']:<28}{values}  #{message['seq']}", flush=True)
+    print(f"{time_of_day}  {message['channel']:<30}  {values}  #{message['seq']}", flush=True)
 
 
 def main() -> None:

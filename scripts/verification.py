@@ -123,9 +123,14 @@ def missing(proof: Proof, environ: Mapping[str, str]) -> str:
                 return f"{need} is not set"
         elif not shutil.which(need):
             return f"there is no {need}"
-        elif need == "docker" and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-            return "Docker does not run"
+        elif need == "docker" and not _docker_works():
+            return "Docker, or its plugin compose, does not work"
     return ""
+
+
+def _docker_works() -> bool:
+    asked = (["docker", "compose", "version"], ["docker", "info"])
+    return not any(subprocess.run(command, capture_output=True, check=False).returncode for command in asked)
 
 
 def chosen(proofs: Sequence[Proof], only: Sequence[str]) -> list[Proof]:

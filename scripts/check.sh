@@ -112,10 +112,10 @@ javascript() {
   done < <(existing '*.js' '*.mjs' '*.cjs')
 }
 
-# Everything below observability/ that is a configuration, a file of rules, or a test of rules.
+# prometheus_files PATTERN COMMAND...: promtool with all files that have a line of PATTERN; rules and their tests
 prometheus_files() {
   local found
-  mapfile -t found < <(existing 'observability/*.yml' 'observability/*.yaml' | xargs -r grep -lE "$1")
+  mapfile -t found < <(existing 'observability/prometheus/*.yml' 'tests/observability/*.yml' | xargs -r grep -lE "$1")
   [[ ${#found[@]} -eq 0 ]] || promtool "${@:2}" "${found[@]}"
 }
 

@@ -16,6 +16,10 @@ PATH = re.compile(
 )
 MODULE = re.compile(r"python3? -m ([a-z_]+(?:\.[a-z_]+)*)")
 VARIABLE = re.compile(r"\bARO_[A-Z_]+\b")
+ROUTE = re.compile(r"(?<![\w/])/[\w./{}-]*")
+# A test holds it to the services' own OpenAPI documents: it asks every route and no other.
+COLLECTION = ROOT / "examples" / "postman" / "option-aro.postman_collection.json"
+WITH_ROUTES = ["analytics", "auth", "logging-service", "storage"]
 
 
 def documents():
@@ -50,6 +54,23 @@ def test_readme_lists_every_setting_of_its_service(module):
     assert {variable.name for variable in settings_table.variables(module)} - set(VARIABLE.findall(text)) == set()
 
 
+@pytest.mark.parametrize("service", WITH_ROUTES)
+def test_routes_of_a_readme_exist(service):
+    text = (ROOT / "services" / service / "README.md").read_text(encoding="utf-8")
+    rows = [
+        row.split("|")[1]
+        for row in re.findall(r"^\|.*`(?:GET|POST|/).*$", text, re.MULTILINE)
+        if "route under" not in row
+    ]
+    named = [_words(route.split("?")[0]) for row in rows for route in ROUTE.findall(row)]
+    known = [
+        _words(path) for path in re.findall(r"\{\{base_url\}\}(/[^?\"\\]*)", COLLECTION.read_text(encoding="utf-8"))
+    ]
+    assert len(named) > 3
+    # `/straddle` in a row of analytics is short for /analytics/{p}/straddle: its words end some path.
+    assert [words for words in named if not any(path[len(path) - len(words) :] == words for path in known)] == []
+
+
 @pytest.mark.parametrize("path", settings_table.files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_made_from_settings_is_up_to_date(path):
     assert path.read_text(encoding="utf-8") == settings_table.files()[path]
@@ -58,6 +79,11 @@ def test_what_is_made_from_settings_is_up_to_date(path):
 def _exists(document, path):
     """`path` is meant from the root or from the document, and may be a pattern."""
     return any(next(start.glob(path), None) for start in (ROOT, document.parent))
+
+
+def _words(path):
+    """The fixed parts of a path."""
+    return [word for word in path.strip("/").split("/") if word and "{" not in word]
 
 
 def _importable(name):

@@ -10,6 +10,7 @@ from local import health, seeding, starting, stopping, summary
 from local.account import AccountError, access_token
 from local.home import Home, HomeError, default_home
 from local.programs import FeedOptions, programs
+from local.schema import SchemaError
 from local.settings import LocalSettings
 from local.supervision import Supervisor, SupervisorError
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _status(home) if options.status else _start(home, settings, options)
     except (SettingsError, HomeError, SupervisorError, ServerNotFound, FileNotFoundError) as error:
         return _fail(str(error))
-    except (starting.CannotStart, seeding.SeedError, health.Unhealthy, AccountError) as error:
+    except (starting.CannotStart, seeding.SeedError, health.Unhealthy, AccountError, SchemaError) as error:
         return _fail(str(error))
     except AroError as error:
         return _fail(error.detail)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from local import health, stopping, supervision
+from local import health, schema, stopping, supervision
 from local.account import access_token
 from local.home import Home
 from local.processes import of_platform
@@ -64,7 +64,7 @@ def start(home: Home, settings: LocalSettings, feed: FeedOptions | None, *, clea
 
     Raises
     ------
-    CannotStart, Unhealthy, AccountError, HomeError, SupervisorError, ServerNotFound, StillRunning
+    CannotStart, Unhealthy, AccountError, HomeError, SchemaError, SupervisorError, ServerNotFound, StillRunning
         What was started here has been stopped again.
     """
     if feed is not None:
@@ -123,18 +123,32 @@ def _start_afresh(
     if faults:
         raise CannotStart("\n".join(faults))
     password = home.redis_password()
+    is_made = schema.is_made(home.read_state(), settings)
     state = {"checkout": str(CHECKOUT), "settings": _settings_state(settings), "feed": _feed_state(feed)}
     home.write_state(state)
     home.empty_temporary()
-    supervision.write_configuration(home, plan, password)
+    supervision.write_configuration(home, plan, password, only_stores=not is_made)
     try:
         supervision.start(home, environment(home, settings, password))
+        if not is_made:
+            _make_schema(home, settings, plan, password, progress)
+        home.write_state({**state, "collections": schema.COLLECTIONS})
         _wait(home, plan, password, progress)
         return _finish(home, settings, feed, plan, progress, was_running=False, before=before)
     except BaseException:
         # Also on Ctrl-C: half a platform helps nobody; the logs stay.
         stopping.stop(home)
         raise
+
+
+def _make_schema(home: Home, settings: LocalSettings, plan: list[Program], password: str, progress: Progress) -> None:
+    """With nothing but the stores running; then start the others."""
+    with progress.phase("schema") as words:
+        stores = [program for program in plan if program.tier == STORES]
+        health.wait(home, stores, password, seconds=_HEALTHY_SECONDS)
+        words.append(schema.make(home, settings))
+    supervision.write_configuration(home, plan, password)
+    Supervisor(home).start_all()
 
 
 def _port_faults(plan: list[Program]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from local.home import Home, write_private
 from local.processes import MARK, noted
-from local.programs import Program
+from local.programs import STORES, Program
 
 DAEMON: Final = "supervisord"
 LAUNCHER: Final = Path(__file__).with_name("launch.sh")
@@ -34,7 +34,8 @@ class SupervisorError(Exception):
     """supervisord did not start; the text is one line for a person."""
 
 
-def configuration(home: Home, programs: Iterable[Program]) -> str:
+def configuration(home: Home, programs: Iterable[Program], *, only_stores: bool = False) -> str:
+    """`only_stores`: the others start when they are told to."""
     parser = configparser.RawConfigParser()
     parser["unix_http_server"] = {"file": str(home.socket), "chmod": "0700"}
     parser["supervisord"] = {
@@ -57,7 +58,7 @@ def configuration(home: Home, programs: Iterable[Program]) -> str:
             "environment": ",".join(f'{key}="{value}"' for key, value in program.environ.items()),
             # supervisord's own orderly end goes from the highest number to the lowest.
             "priority": str(100 * (program.tier + 1)),
-            "autostart": "true",
+            "autostart": "false" if only_stores and program.tier != STORES else "true",
             "autorestart": "true",
             "startretries": str(RETRIES),
             "startsecs": str(_STARTED_AFTER_SECONDS),
@@ -106,8 +107,10 @@ def start(home: Home, environ: Mapping[str, str]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def write_configuration(home: Home, programs: Iterable[Program], redis_password: str) -> None:
-    write_private(home.configuration, configuration(home, programs))
+def write_configuration(
+    home: Home, programs: Iterable[Program], redis_password: str, *, only_stores: bool = False
+) -> None:
+    write_private(home.configuration, configuration(home, programs, only_stores=only_stores))
     write_private(home.redis_configuration, f"requirepass {redis_password}\n")
 
 
@@ -127,6 +130,10 @@ class Supervisor:
     def states(self) -> dict[str, dict[str, Any]]:
         """Program name → supervisor's process info (``statename``, ``pid``, ``start``, ``now`` …)."""
         return {info["name"]: info for info in self._call("getAllProcessInfo")}
+
+    def start_all(self) -> None:
+        """Start whatever does not run, and do not wait."""
+        self._call("startAllProcesses", False)
 
     def stop(self, name: str) -> None:
         """Ask for the end of one process and do not wait."""

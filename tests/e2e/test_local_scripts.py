@@ -107,6 +107,7 @@ def test_life_of_a_local_platform(local):
     started = local("start")
     assert started.returncode == 0, started.stdout + started.stderr
     assert re.findall(r"^(\w[\w ]*?)  .* \d+\.\d s$", started.stdout, re.MULTILINE) == [
+        "schema",
         "stores",
         "services",
         "pipeline",

@@ -1,8 +1,9 @@
+import configparser
 import stat
 from pathlib import Path
 
 import pytest
-from local import supervision
+from local import schema, supervision
 from local.home import Home
 from local.programs import FEED, STORES, TIERS, FeedOptions, environment, programs
 from local.settings import LocalSettings
@@ -99,6 +100,7 @@ def test_supervisor_itself_reads_back_what_was_written(home):
         options.configroot.supervisord.process_group_configs = []
         options.read_config(file)
     found = {group.name: group.process_configs[0] for group in options.configroot.supervisord.process_group_configs}
+    assert all(config.autostart for config in found.values())
     assert set(found) == set(TIERS)
     assert found["feed"].command.endswith("--provider replay --file '/a b/50%.json' --loop")
     assert found["auth"].environment == {"ARO_PORT": "8020", "ARO_TRUSTED_PROXIES": "127.0.0.1/32"}
@@ -106,3 +108,25 @@ def test_supervisor_itself_reads_back_what_was_written(home):
     assert found["work"].stdout_logfile == str(home.log("work"))
     assert all(config.autorestart and config.startretries == supervision.RETRIES for config in found.values())
     assert found["redis"].priority < found["auth"].priority < found["work"].priority < found["feed"].priority
+
+
+def test_others_wait_where_the_database_has_no_collections_yet(home):
+    text = supervision.configuration(home, plan(home), only_stores=True)
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    waiting = {name for name in TIERS if parser[f"program:{name}"]["autostart"] == "false"}
+    assert waiting == set(TIERS) - {"redis", "mongo"}
+
+
+@pytest.mark.parametrize(
+    ("state", "environ", "made"),
+    [
+        (None, {}, False),
+        ({"feed": {}}, {}, False),
+        ({"collections": ["users"]}, {}, False),
+        ({"collections": schema.COLLECTIONS}, {}, True),
+        (None, {"ARO_MONGO_URL": "mongodb://elsewhere"}, True),
+    ],
+)
+def test_collections_are_made_once_by_the_one_who_starts(state, environ, made):
+    assert schema.is_made(state, load(LocalSettings, environ)) is made

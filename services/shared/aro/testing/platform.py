@@ -1,6 +1,7 @@
 """The whole platform as child processes on free ports, with a watchdog in the place of supervisor."""
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +56,7 @@ class Platform:
     def start(self, services: Iterable[str] = SERVICES) -> None:
         self.redis.start()
         self.mongo.start()
+        self._make_collections()
         for name in services:
             process = Process(self._command(name), self.directory / f"{name}.log", environ=self._environment(name))
             self.processes[name] = process
@@ -90,6 +92,14 @@ class Platform:
     def guard(self, name: str) -> None:
         with self._lock:
             self._guarded.add(name)
+
+    def _make_collections(self) -> None:
+        """Before anybody writes: SecantusDB 0.7 hangs for ever when one connection creates a collection while another
+        inserts the first document into it."""
+        command = [sys.executable, "-m", "storage_service", "migrate"]
+        subprocess.run(  # noqa: S603 - our own command
+            command, env=self._environment("storage"), stdout=subprocess.DEVNULL, check=True, timeout=60
+        )
 
     def _watch(self) -> None:
         while not self._stop.wait(0.2):

@@ -200,7 +200,7 @@ def client(app: Flask, market: Market) -> FlaskClient:
 
 
 def headers(app: Flask, user: str = "somebody") -> dict[str, str]:
-    return {"Authorization": f"Bearer {app.extensions['test_tokens'].issue(user, 'user')}"}
+    return {"Authorization": f"Bearer {app.extensions['test_tokens'].issue(user, 'user', lifetime=3_600)}"}
 
 
 @pytest.fixture(scope="package")

@@ -17,7 +17,7 @@ def test_it_ends_in_order_and_open_tails_do_not_hold_it_up(tmp_path: Path, redis
     door = Door(tmp_path, redis_server)
     door.start()
     try:
-        admin = door.bearer("admin", "admin", session="watching")
+        admin = door.bearer("admin", "admin", session=f"watching-{tmp_path.name}")
         tail = requests.get(f"{door.url}/api/v1/logs/tail?events=1", headers=admin, stream=True, timeout=5)
         assert tail.status_code == 200
         answers: list[requests.Response] = []

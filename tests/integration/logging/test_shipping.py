@@ -164,6 +164,15 @@ def shipped(client: redis.Redis) -> list[dict[str, Any]]:
     return [json.loads(fields[b"l"]) for _, fields in client.xrange(STREAM_LOGS)]
 
 
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One of their own: services of other tests ship their lines to the one that all share."""
+    server = RedisServer(Path(tmp_path_factory.mktemp("shipping")))
+    server.start()
+    yield server
+    server.kill()
+
+
 def test_what_is_on_stdout_arrives_byte_for_byte_and_is_flushed_at_exit(
     redis_server: RedisServer, redis_client: redis.Redis
 ) -> None:

@@ -1,4 +1,4 @@
-"""What the boards show, in words; `build.py` makes Grafana's JSON of it.
+"""What the boards show, in words; `generate.py` makes Grafana's JSON of it.
 
 A board is rows of panels. `kind` is a Grafana panel, `unit` one of Grafana's units. Expressions use `$__rate_interval`
 for rates, and metrics that are declared (tests hold that).

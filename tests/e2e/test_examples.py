@@ -240,13 +240,14 @@ def test_a_few_lines_are_enough_for_a_stream(platform: Platform, tmp_path: Path)
     here.write_text(
         source.replace("http://127.0.0.1:8000", platform.url("api"))
         .replace("http://127.0.0.1:8010", platform.url("gateway"))
-        .replace("while True:", "for _ in range(4):")
+        .replace("while True:", "for _ in range(6):")  # heartbeats come in between, and are not shown
         + "stream.disconnect()\n",
         encoding="utf-8",
     )
     first, *others = run(sys.executable, here).splitlines()
     assert first.startswith("snapshot ")
-    assert [line.split()[0] for line in others] == ["update"] * 3
+    assert len(others) >= 3
+    assert {line.split()[0] for line in others} == {"update"}
 
 
 # --- outputs -------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import build
+import generate
 import pytest
 import yaml
 from expressions import (
@@ -93,15 +93,15 @@ def test_every_recording_rule_is_used() -> None:
 
 
 def test_what_is_made_is_up_to_date() -> None:
-    for path, text in build.files().items():
-        assert path.read_text(encoding="utf-8") == text, f"run python observability/build.py for {path.name}"
+    for path, text in generate.files().items():
+        assert path.read_text(encoding="utf-8") == text, f"run python observability/generate.py for {path.name}"
 
 
 def test_the_operator_gets_the_same_rules() -> None:
-    (rules,) = yaml.safe_load_all(build.OPERATOR_RULES.read_text(encoding="utf-8"))
-    groups = [yaml.safe_load(path.read_text(encoding="utf-8"))["groups"] for path in build.RULES]
+    (rules,) = yaml.safe_load_all(generate.OPERATOR_RULES.read_text(encoding="utf-8"))
+    groups = [yaml.safe_load(path.read_text(encoding="utf-8"))["groups"] for path in generate.RULES]
     assert rules["spec"]["groups"] == [group for found in groups for group in found]
-    assert set(build.RULES) == set(RULE_FILES)
+    assert set(generate.RULES) == set(RULE_FILES)
 
 
 def test_prometheus_scrapes_every_process_of_compose() -> None:
@@ -142,13 +142,13 @@ def test_a_service_that_is_gone_is_noticed() -> None:
 def test_grafana_finds_its_source_and_boards() -> None:
     provisioning = ROOT / "observability" / "grafana" / "provisioning"
     (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
-    assert source["uid"] == build.DATASOURCE["uid"]
+    assert source["uid"] == generate.DATASOURCE["uid"]
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     assert source["url"] == "http://prometheus:9090"
     assert "prometheus" in compose
     (provider,) = yaml.safe_load((provisioning / "dashboards" / "boards.yml").read_text())["providers"]
     mounted = {volume["target"]: volume["source"] for volume in compose["grafana"]["volumes"]}
-    assert (ROOT / mounted[provider["options"]["path"]]).resolve() == build.BOARD_FOLDER
+    assert (ROOT / mounted[provider["options"]["path"]]).resolve() == generate.BOARD_FOLDER
 
 
 def test_grafana_has_one_password_that_no_other_file_holds(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def claims(issuer: str, audience: str, **changes: Any) -> dict[str, Any]:
         "sub": "somebody",
         "role": "user",
         "iat": now,
-        "exp": now + 600,
+        "exp": now + 10_800,  # tests make them when they are collected, and may take a while
         "jti": "a-token",
         "scope": "read write account admin",
         **changes,

@@ -1,4 +1,4 @@
-"""``python observability/build.py [--check]``: makes what follows from boards.py and the rules.
+"""``python observability/generate.py [--check]``: makes what follows from boards.py and the rules.
 
 That is grafana/dashboards/*.json, and for the Prometheus operator k8s/components/monitoring/rules.yaml. With `--check`
 nothing is written; the exit code says whether the files are what they should be.
@@ -50,7 +50,7 @@ def operator_rules() -> str:
     """The rules as one PrometheusRule; their text is taken over as it stands, comments included."""
     groups = [path.read_text(encoding="utf-8").partition("\ngroups:\n")[2] for path in RULES]
     head = [
-        "# Made by observability/build.py from observability/prometheus/rules; do not edit.",
+        "# Made by observability/generate.py from observability/prometheus/rules; do not edit.",
         "apiVersion: monitoring.coreos.com/v1",
         "kind: PrometheusRule",
         "metadata:",

@@ -45,7 +45,7 @@ def provision_command(arguments: Sequence[str]) -> int:
     argparse.ArgumentParser(prog="python -m storage_service provision").parse_args(arguments)
     configure_logs("storage-provision", level="INFO")
     try:
-        provision(load(ProvisionSettings, os.environ))
+        provision(load(ProvisionSettings, os.environ), SystemClock())
     except SettingsError as error:
         return _cannot("provision", str(error))
     except MongoError as error:

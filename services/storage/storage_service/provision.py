@@ -1,4 +1,7 @@
-"""What a fresh MongoDB needs before the services can use it: its replica set, and the account they log in with.
+"""What a fresh MongoDB needs before the services can use it: its replica set, their account, and the collections.
+
+The collections come first because SecantusDB 0.7 hangs for ever when one connection creates a collection while another
+inserts the first document into it.
 
 Safe to repeat. A server without replica sets, or one that asks nobody for a password, is used as it is, and the log
 says so.
@@ -9,30 +12,36 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from aro.adapters import mongo
+from aro.adapters.clock import Clock
 from aro.adapters.mongo import MongoDatabase, MongoError
 from aro.runtime.logs import get_logger
+from storage_service.migrations import migrate
 from storage_service.settings import ProvisionSettings
 
 log = get_logger(__name__)
 
 ACCOUNT: Final = "aro"
 PATIENCE_SECONDS: Final = 60.0
+COMMAND_SECONDS: Final = 60.0
+"""An index over what an older version stored takes its time."""
 _COMMAND_NOT_FOUND: Final = 59
 _ALREADY_INITIALIZED: Final = 23
 _USER_NOT_FOUND: Final = 11
 _AUTHENTICATION_FAILED: Final = 18
 
 
-def provision(settings: ProvisionSettings) -> None:
+def provision(settings: ProvisionSettings, clock: Clock) -> None:
     """Raises `MongoError` if the server does not answer or refuses."""
     with ExitStack() as opened:
         admin = _log_in(opened, settings.root_url)
         _initiate(admin, settings)
-        _create_account(_primary(opened, admin, settings), settings)
+        primary = _primary(opened, admin, settings)
+        _create_account(primary, settings)
+        migrate(primary.client.get_database(settings.database, write_concern=primary.write_concern), clock)
 
 
 def _open(opened: ExitStack, url: str) -> MongoDatabase:
-    admin = mongo.connect(url, "admin")
+    admin = mongo.connect(url, "admin", timeout=COMMAND_SECONDS)
     opened.callback(admin.client.close)
     return admin
 

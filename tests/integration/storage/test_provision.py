@@ -7,9 +7,11 @@ import sys
 import pymongo
 import pytest
 
+from aro.adapters.clock import SystemClock
 from aro.adapters.mongo import MongoError
 from aro.runtime.settings import Secret
 from aro.testing.servers import MongoServer
+from storage_service.migrations import pending
 from storage_service.provision import ProvisionSettings, provision
 
 
@@ -25,11 +27,12 @@ def client(server: MongoServer, password: str) -> pymongo.MongoClient:
 
 
 def test_the_account_is_made_once_and_follows_its_password(mongo_server: MongoServer) -> None:
-    provision(settings(mongo_server, "first"))
+    provision(settings(mongo_server, "first"), SystemClock())
     with client(mongo_server, "first") as first:
+        assert pending(first["provisioned"]) == []
         assert first["provisioned"]["things"].insert_one({"_id": 1}).acknowledged
-    provision(settings(mongo_server, "second"))
-    provision(settings(mongo_server, "second"))
+    provision(settings(mongo_server, "second"), SystemClock())
+    provision(settings(mongo_server, "second"), SystemClock())
     with client(mongo_server, "second") as second:
         assert second["provisioned"]["things"].count_documents({}) == 1
     with client(mongo_server, "first") as first, pytest.raises(MongoError):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import ipaddress
 from typing import Any
 
 import pytest
@@ -28,14 +29,23 @@ BY_IMAGE = {"ARO_HOST": "0.0.0.0"}
 """Set in every Dockerfile: a container's loopback is of no use to others."""
 
 
+def compose_file() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return document
+
+
 def compose_services() -> dict[str, Any]:
-    document = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    services: dict[str, Any] = document["services"]
+    services: dict[str, Any] = compose_file()["services"]
     return services
 
 
-def config_maps() -> dict[str, dict[str, str]]:
-    return {item["metadata"]["name"]: item["data"] for item in rendered(K8S / "base") if item["kind"] == "ConfigMap"}
+def config_maps(folder: str = "base") -> dict[str, dict[str, str]]:
+    return {item["metadata"]["name"]: item["data"] for item in rendered(K8S / folder) if item["kind"] == "ConfigMap"}
+
+
+def believed(environments: dict[str, dict[str, str]]) -> dict[str, str]:
+    """By process, the networks whose X-Forwarded-For it believes."""
+    return {name: data["ARO_TRUSTED_PROXIES"] for name, data in environments.items() if "ARO_TRUSTED_PROXIES" in data}
 
 
 def workloads() -> dict[str, Manifest]:
@@ -81,6 +91,24 @@ def test_both_start_the_same_role_of_the_same_image(process: str) -> None:
     (container,) = workloads()[process]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == service["image"]
     assert container.get("args", []) == service.get("command", [])
+
+
+def test_compose_believes_only_the_internal_network_and_only_behind_the_api_gateway() -> None:
+    # Nothing stands before the api-gateway: whoever sends it X-Forwarded-For is a client.
+    (subnet,) = compose_file()["networks"]["data"]["ipam"]["config"]
+    environments = {name: service.get("environment", {}) for name, service in compose_services().items()}
+    assert believed(environments) == {"auth": subnet["subnet"]}
+    assert compose_file()["networks"]["data"]["internal"] is True
+
+
+def test_manifests_believe_nobody_without_the_ingress_component() -> None:
+    assert believed(config_maps()) == {}
+    assert believed(config_maps("overlays/local")) == {}
+    with_ingress = believed(config_maps("overlays/production"))
+    assert set(with_ingress) == {"api-gateway", "auth"}
+    # One network: of pods, and no wider than a cluster gives them.
+    (network,) = {ipaddress.ip_network(text) for text in with_ingress.values()}
+    assert network.prefixlen >= 16
 
 
 def test_both_run_the_same_processes() -> None:

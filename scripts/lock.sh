@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compile all requirements.in into hashed requirements.txt under services/constraints.txt.
+# Compile all requirements.in into hashed requirements.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/python-environment.sh
@@ -9,8 +9,8 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   cat <<'TEXT'
 usage: ./scripts/lock.sh [--upgrade | --check]
 
-Compiles every requirements.in into a hashed requirements.txt, all under the versions of services/constraints.txt.
-Versions are kept where the inputs allow it.
+Compiles every requirements.in into a hashed requirements.txt: all under the versions of services/constraints.txt, but
+scripts/*/ and tests/load/*/, which are environments of their own. Versions are kept where the inputs allow it.
 
   --upgrade   take the newest versions
   --check     only say whether the files are up to date; needs no network

@@ -65,17 +65,18 @@ def test_platform_and_tests_contain_what_all_services_need(tmp_path):
     assert targets["tests"] == targets["scripts"] | {"pytest>=9"}
 
 
-def test_tools_share_no_version_with_anybody(tmp_path):
+@pytest.mark.parametrize("folder", ["scripts/tools", "tests/load/peers"])
+def test_tools_and_peers_share_no_version_with_anybody(tmp_path, folder):
     root = make_tree(tmp_path)
-    tools = root / "scripts/tools"
-    tools.mkdir()
+    tools = root / folder
+    tools.mkdir(parents=True)
     (tools / "requirements.in").write_text("checkov\n")
     (target,) = lock.tool_targets(root)
     assert target.requirements == ("checkov",)
     assert all("checkov" not in other.requirements for other in [*lock.targets(root), lock.constraints_target(root)])
-    assert lock.faults(root) == ["scripts/tools/requirements.txt was not compiled from the present requirements"]
+    assert lock.faults(root) == [f"{folder}/requirements.txt was not compiled from the present requirements"]
     target.output.write_text(f"# inputs sha256:{target.digest}\ncheckov==3.3\n")
-    assert lock.faults(root) == ["scripts/tools/requirements.txt: checkov==3.3 has no hash"]
+    assert lock.faults(root) == [f"{folder}/requirements.txt: checkov==3.3 has no hash"]
 
 
 def test_pins_are_read_with_marker_and_canonical_name():

@@ -19,6 +19,7 @@ from typing import Final, Literal, Protocol
 from aro.adapters.live import LOG_BYTES, LiveState, Position
 from aro.contracts.names import LOG_LENGTH, ChannelKind, parse_channel
 from aro.contracts.problems import UnknownChannel
+from socket_gateway.frames import Message
 
 MAX_HELD: Final = 64
 """Publications of a new epoch that may be older than the last news. Beyond that it is not a feed that sends again, but
@@ -63,45 +64,59 @@ class Verdict(Enum):
 class Memory:
     """The newest state of one channel and the messages before it, without holes."""
 
-    __slots__ = ("_bytes", "_history", "channel", "data", "epoch", "seq", "source_seq")
+    __slots__ = ("_bytes", "_history", "channel", "epoch", "message", "source_seq")
+    epoch: str
+    source_seq: int
+    message: Message
+    """The newest; its forms are built once, however many want them."""
+    _bytes: int
 
     def __init__(self, state: LiveState, history: Sequence[Entry] = ()) -> None:
         self.channel: Final = state.channel
-        self.epoch, self.seq, self.data, self.source_seq = state.epoch, state.seq, state.data, state.source_seq
-        self._history: deque[Entry] = deque()
-        self._bytes = 0
+        self._history: deque[Message] = deque()
         self.replace(state, history)
+
+    @property
+    def seq(self) -> int:
+        return self.message.seq
+
+    @property
+    def data(self) -> bytes:
+        return self.message.data
 
     def advance(self, seq: int, data: bytes) -> None:
         """Take the next message. `seq` must follow the current one."""
-        if seq != self.seq + 1:
-            raise ValueError(f"{self.channel}: {seq} does not follow {self.seq}")
-        self.seq, self.data = seq, data
-        self._history.append((seq, data))
+        last = self.message
+        if seq != last.seq + 1:
+            raise ValueError(f"{self.channel}: {seq} does not follow {last.seq}")
+        self.message = Message(self.channel, self.epoch, seq, data, last.state)
+        last.settle()
+        self._history.append(self.message)
         self._bytes += len(data)
         self._trim()
 
     def replace(self, state: LiveState, history: Sequence[Entry] = ()) -> None:
         """Start anew at `state`; `history` may hold what came before, and is kept as far as it has no hole."""
-        self.epoch, self.seq, self.data, self.source_seq = state.epoch, state.seq, state.data, state.source_seq
+        self.epoch, self.source_seq = state.epoch, state.source_seq
+        self.message = Message(self.channel, state.epoch, state.seq, state.data)
         self._history.clear()
-        self._history.append((state.seq, state.data))
-        for entry in reversed([entry for entry in history if entry[0] < state.seq]):
-            if entry[0] != self._history[0][0] - 1:
+        self._history.append(self.message)
+        for seq, data in reversed([entry for entry in history if entry[0] < state.seq]):
+            if seq != self._history[0].seq - 1:
                 break
-            self._history.appendleft(entry)
-        self._bytes = sum(len(kept) for _, kept in self._history)
+            self._history.appendleft(Message(self.channel, state.epoch, seq, data))
+        self._bytes = sum(len(message.data) for message in self._history)
         self._trim()
 
-    def since(self, epoch: str, seq: int) -> list[Entry] | None:
+    def since(self, epoch: str, seq: int) -> list[Message] | None:
         """All messages after (epoch, seq), oldest first; None if one of them is not remembered any more."""
-        if epoch != self.epoch or not self._history[0][0] - 1 <= seq <= self.seq:
+        if epoch != self.epoch or not self._history[0].seq - 1 <= seq <= self.seq:
             return None
-        return [entry for entry in self._history if entry[0] > seq]
+        return [message for message in self._history if message.seq > seq]
 
     def _trim(self) -> None:
         while len(self._history) > LOG_LENGTH or (self._bytes > LOG_BYTES and len(self._history) > 1):
-            self._bytes -= len(self._history.popleft()[1])
+            self._bytes -= len(self._history.popleft().data)
 
 
 class Sequencer:

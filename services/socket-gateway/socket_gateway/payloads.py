@@ -6,8 +6,11 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from aro.contracts.problems import InvalidRequest
+from socket_gateway.frames import Form
 
 MAX_NAME_CHARS: Final = 80
+MAX_RATE_HZ: Final = 100
+ENCODINGS: Final = ("deflate",)
 _Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARS)]
 RequestId = Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARS)] | int | None
 
@@ -20,10 +23,24 @@ class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`encoding` is that of `data` in ``snapshot``, ``update`` and ``delta``; `max_rate_hz` is of each channel."""
+
     channels: Annotated[list[_Name], msgspec.Meta(min_length=1)]
     id: RequestId = None
     delta: bool = False
     resume: dict[_Name, Resume] | None = None
+    encoding: str | None = None
+    max_rate_hz: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding is not None and self.encoding not in ENCODINGS:
+            raise ValueError(f"encoding {self.encoding[:20]!r} is not one of: {', '.join(ENCODINGS)}")
+        if self.max_rate_hz is not None and not 0 < self.max_rate_hz <= MAX_RATE_HZ:
+            raise ValueError(f"max_rate_hz must be above 0 and at most {MAX_RATE_HZ}")
+
+    @property
+    def form(self) -> Form:
+        return Form(self.delta, self.encoding is not None)
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

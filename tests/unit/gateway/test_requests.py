@@ -10,6 +10,7 @@ from aro.contracts.problems import AroError, InvalidRequest, ServiceUnavailable,
 from socket_gateway import metrics
 from socket_gateway.catalog import Catalog
 from socket_gateway.channels import Sequencer
+from socket_gateway.frames import PLAIN, Form
 from socket_gateway.freshness import Freshness
 from socket_gateway.payloads import Resume, Subscribe, Unsubscribe, list_is_bounded, read
 
@@ -42,6 +43,30 @@ def test_a_full_request_is_read() -> None:
 def test_anything_else_is_an_invalid_request(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(InvalidRequest):
         read(Subscribe, arguments)
+
+
+def test_a_form_is_asked_for_by_name() -> None:
+    assert read(Subscribe, ({"channels": ["status"]},)).form == PLAIN
+    request = read(Subscribe, ({"channels": ["status"], "delta": True, "encoding": "deflate", "max_rate_hz": 2},))
+    assert (request.form, request.max_rate_hz) == (Form(delta=True, deflate=True), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"encoding": "gzip"}, "encoding 'gzip' is not one of: deflate"),
+        ({"encoding": 1}, "encoding"),
+        ({"delta": "yes"}, "delta"),
+        ({"max_rate_hz": 0}, "max_rate_hz must be above 0 and at most 100"),
+        ({"max_rate_hz": -1.5}, "max_rate_hz"),
+        ({"max_rate_hz": 100.1}, "max_rate_hz"),
+        ({"max_rate_hz": True}, "max_rate_hz"),
+        ({"max_rate": 1}, "max_rate"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_named(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        read(Subscribe, ({"channels": ["status"], **options},))
 
 
 def test_lists_are_bounded() -> None:

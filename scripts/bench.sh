@@ -9,6 +9,7 @@ usage() {
   cat <<'TEXT'
 usage: ./scripts/bench.sh pricing [--json FILE] [--sizes N ...]
        ./scripts/bench.sh api [--json FILE] [--rounds N] [--seconds S] [--connections N] [--no-feed]
+       ./scripts/bench.sh pipeline [--json FILE] [--quick]
 
 pricing   contracts per second and largest error of implied volatilities, and of these with five Greeks, beside
           pyvolr, iv-engine, fast-vollib, vollib and py_lets_be_rational: one thread on one core, about two minutes
@@ -16,6 +17,9 @@ api       requests per second and latencies of the latest chain, plain, with gzi
           FastAPI on uvicorn: one worker on one core, load on another; then at 300 requests a second beside the whole
           platform with its default feed. Needs wrk (Debian and Ubuntu: apt install wrk), taskset and two cores; about
           five minutes
+pipeline  contracts per second from the feed's XADD to PUBLISH, stored durably on the way, with one and two worker
+          processes: times of every stage, CPU by process, latencies, and the usual design (a Celery task per chain)
+          on the same servers; about six minutes, with --quick one and a half
 
   --json FILE    also write every row to FILE
   --sizes N ...  contracts per call (default 162 1000 6400 100000)
@@ -61,6 +65,12 @@ case "${1:-}" in
     peers_environment "${ARO_API_PEERS_VENV:-$ROOT/.venv-api-peers}" tests/load/api/requirements.txt
     ensure_environment tests
     exec "$VENV/bin/python" tests/load/api --peer-python "$PEERS/bin/python" "$@"
+    ;;
+  pipeline)
+    shift
+    ensure_environment tests
+    export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+    exec "$VENV/bin/python" tests/load/pipeline "$@"
     ;;
   -h | --help)
     usage

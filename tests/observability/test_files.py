@@ -162,10 +162,3 @@ def test_grafana_has_one_password_that_no_other_file_holds(tmp_path: Path) -> No
     assert deployment.write(servers, clients, redis="redis:1", mongo="mongo:1", grafana=grafana) == []
     assert password.read_text() == first
     assert not [file for file in (*servers.iterdir(), *clients.iterdir()) if first.strip() in file.read_text()]
-
-
-def test_the_collector_is_yaml_without_addresses() -> None:
-    text = (ROOT / "observability" / "collector" / "fluent-bit.yaml").read_text(encoding="utf-8")
-    pipeline = yaml.safe_load(text)["pipeline"]
-    assert [stage["name"] for stage in pipeline["inputs"]] == ["tail"]
-    assert "${LOKI_HOST}" in str(pipeline["outputs"])

@@ -1,13 +1,13 @@
 """Who is connected: one `Client` per Engine.IO connection, admitted to the namespace or not yet."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from engineio.packet import Packet
-
 from aro.adapters.tokens import Principal
+from socket_gateway.pacing import Subscription
 from socket_gateway.refusals import TooManySockets
+from socket_gateway.wire import Wire
 
 
 class Budget:
@@ -32,15 +32,16 @@ class Budget:
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """`sid` and `principal` are set while it is admitted; `after_ack` is sent when its event was answered."""
+    """`sid` and `principal` are set while it is admitted; `after_ack` is done when its event was answered."""
 
     engine_id: str
+    wire: Wire
     opened_at: float
     budget: Budget
     sid: str | None = None
     principal: Principal | None = None
-    channels: dict[str, None] = field(default_factory=dict)
-    after_ack: list[Packet] = field(default_factory=list)
+    channels: dict[str, Subscription] = field(default_factory=dict)
+    after_ack: list[Callable[[], None]] = field(default_factory=list)
     end_reason: str | None = None
 
 

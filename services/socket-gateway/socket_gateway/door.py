@@ -1,14 +1,20 @@
 """The Engine.IO level of every connection: opening, counting what it sends, answering in order, hanging up.
 
-Order of ack, snapshot and updates. Socket.IO queues the ack of an event only after its handler returned, so the
-handler leaves what must follow it in `Client.after_ack`, and `receive` queues that as soon as Socket.IO is done.
-From the join in the handler to that moment there is no yield: handlers run in the reader's own greenlet
-(`async_handlers=False`), everything is read from memory, and queueing on an unbounded queue never switches.
-An update of the relay therefore comes entirely before the join, and is in the snapshot, or entirely after the
-snapshot was queued. (`auth` may yield while keys are fetched, but joins nothing.)
+Order of ack, snapshot and updates. Socket.IO sends the ack of an event only after its handler returned, so the
+handler leaves what must follow it in `Client.after_ack`, and `_receive` does that as soon as Socket.IO is done.
+From the join in the handler to that moment there is no yield: the handler, the ack and what follows run in one
+greenlet (`async_handlers=False`), everything is read from memory, and a wire never waits. An update of the relay
+therefore comes entirely before the join, and is in the snapshot, or entirely after the snapshot was handed over.
+(`auth` may yield while keys are fetched, but joins nothing.)
+
+The wire keeps that order. Idle, it writes in the order of the calls. Busy, acks and replayed updates go in order on its
+control lane, and all of that before the state lane, where snapshots and updates are: so an ack comes before its
+snapshot, and a replay before what follows it. A later state of a channel takes the place of a waiting one, and no place
+before it. A subscription that is made again drops what waits of the old one, so nothing old follows the new ack.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import socketio
 
@@ -16,10 +22,13 @@ from aro.adapters.clock import Clock
 from aro.runtime.logs import get_logger
 from socket_gateway.clients import Budget, Client, Clients
 from socket_gateway.fanout import Fanout
-from socket_gateway.handshake import TICKET, Ticket
 from socket_gateway.packets import NAMESPACE, Malformed
+from socket_gateway.rounds import Rounds
 
 log = get_logger(__name__)
+
+ENGINE_ID: Final = "aro.engine_id"
+"""Key in the environ that Socket.IO's handlers see, which has nothing else: the real one would be kept, 5 KB each."""
 
 
 class Door:
@@ -30,13 +39,16 @@ class Door:
         fanout: Fanout,
         clock: Clock,
         *,
+        rounds: Sequence[Rounds[Client]],
         messages_per_minute: int,
         admission_seconds: float,
     ) -> None:
+        """Every new client is added to all `rounds`."""
         self._server = server
         self._clients = clients
         self._fanout = fanout
         self._clock = clock
+        self._rounds = rounds
         self._messages_per_minute = messages_per_minute
         self._admission_seconds = admission_seconds
         handlers = server.eio.handlers
@@ -66,6 +78,13 @@ class Door:
         for client in self._clients.of_session(session):
             self.hang_up(client, "token_revoked", problem=("token_revoked", "the session has ended"), final=True)
 
+    def ping(self, clients: list[Client]) -> None:
+        """Ask for a sign of life; end those that gave none since the last time."""
+        for client in clients:
+            connection = self._server.eio.sockets.get(client.engine_id)
+            if connection is not None:
+                connection.ping()
+
     def sweep(self) -> None:
         """Hang up on connections that were not admitted in time."""
         latest = self._clock.monotonic() - self._admission_seconds
@@ -73,18 +92,28 @@ class Door:
             if client.sid is None and client.opened_at < latest:
                 self.hang_up(client, "not_admitted", final=True)
 
-    def drop(self, ticket: Ticket) -> None:
-        """The connection broke the protocol below Socket.IO, or our code: end it at once."""
-        client = self._clients.of_engine(ticket.engine_id) if ticket.engine_id is not None else None
+    def drop(self, engine_id: str) -> None:
+        """The connection broke the protocol below Socket.IO, or our code: end it without a word."""
+        client = self._clients.of_engine(engine_id)
         if client is not None:
             client.end_reason = client.end_reason or "protocol_error"
             self._end(client.engine_id, abort=True)
 
-    def _open(self, engine_id: str, environ: dict[str, Any]) -> Any:
-        environ[TICKET].engine_id = engine_id
+    def slow(self, engine_id: str, detail: str) -> None:
+        """The connection does not take what it is sent: end it, telling it why if it reads that much."""
+        client = self._clients.of_engine(engine_id)
+        if client is not None and client.end_reason is None:
+            client.wire.drop_queued()
+            self.hang_up(client, "slow", problem=("slow", detail), final=False)
+
+    def _open(self, engine_id: str, _environ: dict[str, Any]) -> Any:
         now = self._clock.monotonic()
-        self._clients.open(Client(engine_id, now, Budget(self._messages_per_minute, now)))
-        return self._on_connect(engine_id, environ)
+        wire = self._server.eio.sockets[engine_id].wire
+        client = Client(engine_id, wire, now, Budget(self._messages_per_minute, now))
+        self._clients.open(client)
+        for rounds in self._rounds:
+            rounds.add(client, now)
+        return self._on_connect(engine_id, {ENGINE_ID: engine_id})
 
     def _receive(self, engine_id: str, data: Any) -> None:
         client = self._clients.of_engine(engine_id)
@@ -101,7 +130,7 @@ class Door:
         except Malformed as error:
             self.hang_up(client, "protocol_error", problem=("malformed", str(error)), final=True)
         finally:
-            self._fanout.flush(client)
+            self._fanout.answered(client)
 
     def _close(self, engine_id: str, reason: str) -> None:
         self._on_disconnect(engine_id, reason)
@@ -110,5 +139,4 @@ class Door:
     def _end(self, engine_id: str, *, abort: bool) -> None:
         socket = self._server.eio.sockets.get(engine_id)
         if socket is not None:
-            # Not Server.disconnect(): that waits until everything queued was written, which a stalled client prevents.
             socket.close(wait=False, abort=abort)

@@ -1,6 +1,7 @@
 """The events of namespace ``/v1``: each handler reads its payload, calls, and answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from flask_socketio import ConnectionRefusedError, Namespace
@@ -12,9 +13,10 @@ from socket_gateway.admission import Admission, token_of
 from socket_gateway.catalog import Catalog
 from socket_gateway.channels import Sequencer
 from socket_gateway.clients import Client, Clients
+from socket_gateway.door import ENGINE_ID
 from socket_gateway.fanout import MAX_REPLAY_BYTES, Fanout
-from socket_gateway.handshake import TICKET
-from socket_gateway.packets import NAMESPACE, event
+from socket_gateway.pacing import Subscription
+from socket_gateway.packets import NAMESPACE
 from socket_gateway.refusals import UnknownEvent, WrongNamespace
 
 log = get_logger(__name__)
@@ -66,7 +68,7 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
     def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         try:
             principal = self._admission.verify(token_of(auth))
-            client = self._clients.of_engine(environ[TICKET].engine_id)
+            client = self._clients.of_engine(environ[ENGINE_ID])
             if client is None or client.end_reason:
                 raise ServiceUnavailable("the connection was closed meanwhile")
             self._clients.admit(client, sid, principal)
@@ -94,7 +96,7 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
             return handler(client, arguments)
         except AroError as error:
             problem = {"code": error.code, "detail": error.detail}
-            client.after_ack.append(event("error", {**problem, "event": name[:80]}))
+            client.after_ack.append(partial(self._fanout.send, client, "error", {**problem, "event": name[:80]}))
             return {"error": problem}
 
     def _subscribe(self, client: Client, arguments: tuple[Any, ...]) -> _Answer:
@@ -108,7 +110,7 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
             try:
                 for channel in self._catalog.resolve(text):
                     if channel not in ok:
-                        self._fanout.join(client, channel)
+                        self._fanout.join(client, Subscription(channel))
                         ok[channel], used = self._position(client, channel, request, room)
                         room -= used
             except AroError as error:
@@ -174,6 +176,6 @@ def _reply(request_id: Any, ok: list[_Answer], rejected: list[_Answer]) -> _Answ
     return answer if request_id is None else {"id": request_id, **answer}
 
 
-def _matching(joined: dict[str, None], text: str) -> list[str]:
+def _matching(joined: Iterable[str], text: str) -> list[str]:
     """The joined channels that a pattern stands for; none if `text` is no pattern."""
     return [name for name in joined if name.startswith(text[:-1])] if text.endswith(":*") else []

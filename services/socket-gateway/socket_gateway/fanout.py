@@ -1,110 +1,128 @@
 """Who joined which channel, and the sending of what happens there.
 
-Sending here means queueing: `send` appends to a client's own queue, which one greenlet per client writes out in
-order, and appending never yields. So a method of this module is one indivisible step for all other greenlets.
+Sending is writing to wires, which never waits and never yields: each method of this module is one indivisible step
+for all other greenlets. A message is built once for each form that somebody asked for, however many they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
-from engineio.packet import Packet
-
 from aro.contracts.problems import TooManyChannels
-from socket_gateway import metrics
+from socket_gateway import frames, metrics
 from socket_gateway.channels import Memory, ResetReason
 from socket_gateway.clients import Client
-from socket_gateway.packets import event, state_event
+from socket_gateway.frames import Form, Message
+from socket_gateway.pacing import Subscription
 from socket_gateway.payloads import Resume
 from socket_gateway.refusals import NotSubscribed
+from socket_gateway.wire import Wires
 
-MAX_REPLAY_BYTES: Final = 4 << 20
+MAX_REPLAY_BYTES: Final = 1 << 20
 """Replayed to one client per request; beyond it the newest state serves better than what led to it."""
-
-Send = Callable[[str, Packet], None]
-"""(engine id, packet); must neither block nor yield."""
 
 
 class Fanout:
     """The `Sink` of the sequencer."""
 
-    def __init__(self, send: Send, *, max_channels: int) -> None:
-        self._send = send
+    def __init__(self, wires: Wires, *, max_channels: int) -> None:
+        self._wires = wires
         self._max_channels = max_channels
-        self._members: dict[str, dict[str, Client]] = {}
-        self._snapshots: dict[str, tuple[str, int, Packet]] = {}
-        metrics.subscriptions.set_function(lambda: sum(map(len, self._members.values())))
+        self._groups: dict[str, dict[Form, dict[str, Client]]] = {}
+        self._joined = 0
+        metrics.subscriptions.set_function(lambda: self._joined)
 
-    def join(self, client: Client, channel: str) -> None:
-        """From now on `client` gets the channel's messages. Raises `TooManyChannels`."""
-        if channel not in client.channels and len(client.channels) >= self._max_channels:
+    def join(self, client: Client, subscription: Subscription) -> None:
+        """From now on `client` gets the channel's messages, as this subscription says. Raises `TooManyChannels`."""
+        channel = subscription.channel
+        if channel in client.channels:
+            self.leave(client, channel)
+        elif len(client.channels) >= self._max_channels:
             raise TooManyChannels(f"this socket has joined {self._max_channels} channels, which is the limit")
-        client.channels[channel] = None
-        self._members.setdefault(channel, {})[client.engine_id] = client
+        client.channels[channel] = subscription
+        self._groups.setdefault(channel, {}).setdefault(subscription.form, {})[client.engine_id] = client
+        self._joined += 1
 
     def leave(self, client: Client, channel: str) -> None:
-        """Raises `NotSubscribed`."""
-        if channel not in client.channels:
+        """Nothing of the channel is sent any more, nor what waits for the client to read. Raises `NotSubscribed`."""
+        subscription = client.channels.pop(channel, None)
+        if subscription is None:
             raise NotSubscribed(f"{channel} is not subscribed to")
-        del client.channels[channel]
-        members = self._members[channel]
-        del members[client.engine_id]
-        if not members:
-            del self._members[channel]
+        groups = self._groups[channel]
+        del groups[subscription.form][client.engine_id]
+        if not groups[subscription.form]:
+            del groups[subscription.form]
+        if not groups:
+            del self._groups[channel]
+        self._joined -= 1
+        client.wire.forget(channel)
 
     def leave_all(self, client: Client) -> None:
         for channel in list(client.channels):
             self.leave(client, channel)
 
     def update(self, memory: Memory) -> None:
-        if memory.channel in self._members:
-            packet = state_event("update", memory.channel, memory.epoch, memory.seq, memory.data)
-            self._send_all(memory.channel, "update", packet)
+        groups = self._groups.get(memory.channel)
+        if not groups:
+            return
+        message = memory.message
+        for form, members in groups.items():
+            step = message.step(form)
+            whole = partial(message.snapshot, form)
+            metrics.messages_sent.labels("update").inc(len(members))
+            for client in members.values():
+                client.wire.offer(memory.channel, step, whole)
 
     def reset(self, memory: Memory, reason: ResetReason | None) -> None:
-        if memory.channel not in self._members:
+        groups = self._groups.get(memory.channel)
+        if not groups:
             return
-        if reason is not None:
-            self._send_all(memory.channel, "resync", event("resync", {"channel": memory.channel, "reason": reason}))
-        self._send_all(memory.channel, "snapshot", self.snapshot(memory))
+        news = frames.event("resync", {"channel": memory.channel, "reason": reason}) if reason is not None else None
+        for form, members in groups.items():
+            snapshot = memory.message.snapshot(form)
+            metrics.messages_sent.labels("snapshot").inc(len(members))
+            for client in members.values():
+                if news is not None:
+                    client.wire.put(news)
+                client.wire.state(memory.channel, snapshot)
+
+    def flush(self) -> None:
+        """The relay's turn is over: write what it brought."""
+        if self._wires.corked:
+            with metrics.broadcast_seconds.time():
+                self._wires.flush()
 
     def send(self, client: Client, name: str, payload: Any) -> None:
         """One event to one client, whatever it joined."""
         metrics.messages_sent.labels(name).inc()
-        self._send(client.engine_id, event(name, payload))
+        client.wire.put(frames.event(name, payload))
 
-    def flush(self, client: Client) -> None:
+    def answered(self, client: Client) -> None:
         """Send what was to follow the answer to the client's own event."""
-        packets, client.after_ack = client.after_ack, []
-        for packet in packets:
-            self._send(client.engine_id, packet)
+        after_ack, client.after_ack = client.after_ack, []
+        for send in after_ack:
+            send()
+        client.wire.flush()
 
     def catch_up(self, client: Client, memory: Memory, resume: Resume | None, room: int) -> int | None:
-        """Queue, for after the ack, what brings `client` from `resume` to the present: all it missed, or a snapshot.
+        """Send, after the ack, what brings `client` from `resume` to the present: all it missed, or a snapshot.
 
-        How many bytes were replayed, at most `room`; None if it is a snapshot.
+        How many bytes will be replayed, at most `room`; None if it is a snapshot.
         """
         missed = memory.since(resume.epoch, resume.seq) if resume is not None else None
-        size = sum(len(data) for _, data in missed) if missed is not None else 0
+        size = sum(len(message.data) for message in missed) if missed is not None else 0
+        form = client.channels[memory.channel].form
         if missed is None or size > room:
-            metrics.messages_sent.labels("snapshot").inc()
-            client.after_ack.append(self.snapshot(memory))
+            client.after_ack.append(partial(self._show, client, memory.message, form))
             return None
-        metrics.messages_sent.labels("update").inc(len(missed))
-        client.after_ack += [state_event("update", memory.channel, memory.epoch, *entry) for entry in missed]
+        client.after_ack.append(partial(self._replay, client, missed, Form(deflate=form.deflate)))
         return size
 
-    def snapshot(self, memory: Memory) -> Packet:
-        """Built once per position, however many clients ask for it."""
-        built = self._snapshots.get(memory.channel)
-        if built is None or built[:2] != (memory.epoch, memory.seq):
-            packet = state_event("snapshot", memory.channel, memory.epoch, memory.seq, memory.data)
-            built = self._snapshots[memory.channel] = (memory.epoch, memory.seq, packet)
-        return built[2]
+    def _show(self, client: Client, message: Message, form: Form) -> None:
+        metrics.messages_sent.labels("snapshot").inc()
+        client.wire.state(message.channel, message.snapshot(form))
 
-    def _send_all(self, channel: str, name: str, packet: Packet) -> None:
-        # A list, because sending finds dead sockets, and those leave.
-        members = list(self._members.get(channel, {}))
-        metrics.messages_sent.labels(name).inc(len(members))
-        with metrics.broadcast_seconds.time():
-            for engine_id in members:
-                self._send(engine_id, packet)
+    def _replay(self, client: Client, missed: Iterable[Message], form: Form) -> None:
+        for message in missed:
+            metrics.messages_sent.labels("update").inc()
+            client.wire.put(message.step(form))

@@ -16,21 +16,24 @@ from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.web import create_app
-from socket_gateway import metrics
 from socket_gateway.admission import Admission
 from socket_gateway.catalog import Catalog
-from socket_gateway.clients import Clients
+from socket_gateway.clients import Client, Clients
 from socket_gateway.deadlines import Deadlines
 from socket_gateway.door import Door
+from socket_gateway.engine import plug_in
 from socket_gateway.events import MarketNamespace, OtherNamespaces
 from socket_gateway.fanout import Fanout
 from socket_gateway.freshness import Freshness
 from socket_gateway.handshake import Handshake
 from socket_gateway.listener import TIMEOUT_SECONDS, Listener
+from socket_gateway.loop import EventletLoop
 from socket_gateway.packets import Json, StrictPacket
 from socket_gateway.pulse import Pulse
 from socket_gateway.relay import Relay
+from socket_gateway.rounds import Rounds
 from socket_gateway.settings import GatewaySettings
+from socket_gateway.wire import Wires
 
 log = get_logger(__name__)
 
@@ -52,10 +55,14 @@ class Gateway:
         self.socketio = _socketio(self.app, settings)
         server = self.socketio.server
 
-        metrics.send_queue.set_function(lambda: _longest_queue(server.eio))
         deadlines, freshness = Deadlines(), Freshness()
+        self._wires = Wires(
+            EventletLoop(), clock, max_outbox_bytes=settings.max_outbox_bytes, slow_seconds=settings.slow_seconds
+        )
+        pings: Rounds[Client] = Rounds(PING_SECONDS)
+        heartbeats: Rounds[Client] = Rounds(settings.heartbeat_seconds)
         self._clients = Clients(max_per_user=settings.max_sockets_per_user)
-        self._fanout = Fanout(server.eio.send_packet, max_channels=settings.max_channels)
+        self._fanout = Fanout(self._wires, max_channels=settings.max_channels)
         reader = LiveReader(redis_client.connect(settings.redis_url, timeout=TIMEOUT_SECONDS))
         self._relay = Relay(
             reader,
@@ -89,6 +96,7 @@ class Gateway:
             self._clients,
             self._fanout,
             clock,
+            rounds=(pings, heartbeats),
             messages_per_minute=settings.messages_per_minute,
             admission_seconds=settings.admission_seconds,
         )
@@ -97,15 +105,20 @@ class Gateway:
             deadlines,
             self._door,
             self._fanout,
+            self._wires,
             sequencer,
             freshness,
             clock,
-            heartbeat_seconds=settings.heartbeat_seconds,
+            pings=pings,
+            heartbeats=heartbeats,
         )
-        self._handshake = Handshake(
-            self.app.wsgi_app, closed=self._closed, drop=self._door.drop, max_sockets=settings.max_sockets
+        plug_in(server, self._wires, on_slow=self._door.slow, on_broken=self._door.drop)
+        self.app.wsgi_app = Handshake(  # type: ignore[method-assign]
+            self.app.wsgi_app,
+            closed=self._closed,
+            count=lambda: self._wires.open,
+            max_sockets=settings.max_sockets,
         )
-        self.app.wsgi_app = self._handshake  # type: ignore[method-assign]
 
     def start(self) -> None:
         """Follow Redis and keep time, in greenlets."""
@@ -145,7 +158,7 @@ class Gateway:
             self._door.hang_up(client, "shutdown", final=False)
             time.sleep(pause)
         until = time.monotonic() + FLUSH_SECONDS
-        while self._handshake.open and time.monotonic() < until:
+        while self._wires.open and time.monotonic() < until:
             time.sleep(0.02)
 
     def _closed(self) -> str | None:
@@ -170,6 +183,7 @@ def _socketio(app: Flask, settings: GatewaySettings) -> Any:
         serializer=StrictPacket,
         json=Json,
         async_handlers=False,
+        monitor_clients=False,
         manage_session=False,
         ping_interval=PING_SECONDS,
         ping_timeout=PING_SECONDS,
@@ -180,10 +194,6 @@ def _socketio(app: Flask, settings: GatewaySettings) -> Any:
         logger=_quiet("socketio.server"),
         engineio_logger=_quiet("engineio.server"),
     )
-
-
-def _longest_queue(engine: Any) -> int:
-    return max((client.queue.qsize() for client in list(engine.sockets.values())), default=0)
 
 
 def _quiet(name: str) -> logging.Logger:

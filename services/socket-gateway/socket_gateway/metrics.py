@@ -9,12 +9,18 @@ connects = counter(
     ["result"],
     values=("accepted",),
 )
-disconnects = counter("ws_disconnects_total", "Authenticated sockets that ended, by reason", ["reason"])
+disconnects = counter(
+    "ws_disconnects_total", "Authenticated sockets that ended, by reason", ["reason"], values=("slow",)
+)
 subscriptions = gauge("ws_subscriptions", "Channels joined, summed over all sockets")
-send_queue = gauge("ws_send_queue_depth", "Longest queue of what one socket has not taken yet")
+outbox = gauge("ws_outbox_bytes", "What sockets have not taken yet, summed over all")
+longest_outbox = gauge("ws_outbox_max_bytes", "What one socket has not taken yet, at most")
+send_queue = gauge("ws_send_queue_depth", "Longest queue of what one socket has not taken yet, in messages")
+conflated = counter("ws_conflated_total", "States that a socket was not sent, because a newer one came before it read")
+bytes_sent = counter("ws_bytes_sent_total", "Bytes handed to the kernel")
 broadcast_seconds = histogram(
     "ws_broadcast_duration_seconds",
-    "Time to queue one message for all its sockets; nothing else runs meanwhile",
+    "Time to write what one turn brought to all its sockets; nothing else runs meanwhile",
     buckets=(0.0001, 0.0005, 0.001, 0.0025, *LATENCY_BUCKETS),
 )
 messages_sent = counter("ws_messages_sent_total", "Messages handed to sockets", ["event"])

@@ -1,21 +1,25 @@
-"""What happens by the clock: heartbeats, expiring tokens, connections that never introduced themselves, loop lag."""
+"""What happens by the clock: pings, heartbeats, slow clients, expiring tokens, connections that never introduced
+themselves, loop lag."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from aro.adapters.clock import Clock
-from socket_gateway import metrics
+from socket_gateway import frames, metrics
 from socket_gateway.channels import Sequencer
 from socket_gateway.clients import Client, Clients
 from socket_gateway.deadlines import Deadline, Deadlines
 from socket_gateway.door import Door
 from socket_gateway.fanout import Fanout
 from socket_gateway.freshness import Freshness
+from socket_gateway.rounds import Rounds
+from socket_gateway.wire import Wires
 
 TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
-HEARTBEATS_PER_TURN: Final = 100
-"""After so many the other greenlets get a turn."""
+SLICE: Final = 100
+"""After so many sockets the other greenlets get a turn."""
 ALIVE_SECONDS: Final = 5.0
 
 
@@ -26,11 +30,13 @@ class Pulse:
         deadlines: Deadlines,
         door: Door,
         fanout: Fanout,
+        wires: Wires,
         sequencer: Sequencer,
         freshness: Freshness,
         clock: Clock,
         *,
-        heartbeat_seconds: float,
+        pings: Rounds[Client],
+        heartbeats: Rounds[Client],
     ) -> None:
         self._clients = clients
         self._deadlines = deadlines
@@ -39,10 +45,16 @@ class Pulse:
         self._sequencer = sequencer
         self._freshness = freshness
         self._clock = clock
-        self._heartbeat_seconds = heartbeat_seconds
+        self._wires = wires
+        self._pings = pings
+        self._heartbeats = heartbeats
         self._beat_at = clock.monotonic()
         self._worst_lag = 0.0
+        self._bytes_sent = self._skipped = 0
         metrics.connections.set_function(lambda: float(clients.admitted))
+        metrics.outbox.set_function(lambda: float(sum(wires.outbox_bytes)))
+        metrics.longest_outbox.set_function(lambda: float(max(wires.outbox_bytes, default=0)))
+        metrics.send_queue.set_function(lambda: float(wires.longest_queue))
 
     def check(self) -> None:
         """Raises TimeoutError if the event loop has not turned for `ALIVE_SECONDS`."""
@@ -51,38 +63,58 @@ class Pulse:
 
     def run(self) -> None:
         """Never returns."""
-        sweep_at = heartbeat_at = self._clock.monotonic()
+        sweep_at = self._clock.monotonic()
         while True:
             before = self._clock.monotonic()
             time.sleep(TICK_SECONDS)
             now = self._beat_at = self._clock.monotonic()
             self._worst_lag = max(self._worst_lag, now - before - TICK_SECONDS)
+            self._wires.check()
             self._expire()
+            self._round(self._pings, self._door.ping)
+            self._round(self._heartbeats, self._send_heartbeats)
+            self._count()
             if now >= sweep_at:
                 sweep_at = now + SWEEP_SECONDS
                 self._door.sweep()
                 self._freshness.publish(self._clock.now_ms())
-            if now >= heartbeat_at:
-                # The next one is counted from when this one was due: the interval must not grow by the work.
-                heartbeat_at = max(heartbeat_at + self._heartbeat_seconds, now)
                 metrics.loop_lag.set(self._worst_lag)
                 self._worst_lag = 0.0
-                self._send_heartbeats()
 
-    def _send_heartbeats(self) -> None:
-        for turn, client in enumerate(self._clients):
-            if client.sid is not None and client.end_reason is None:
-                self._fanout.send(client, "heartbeat", self._heartbeat(client))
-            if turn % HEARTBEATS_PER_TURN == HEARTBEATS_PER_TURN - 1:
-                time.sleep(0)
+    def _round(self, rounds: Rounds[Client], act: Callable[[list[Client]], None]) -> None:
+        """Act on those whose turn it is, a slice at a time."""
+        while clients := rounds.due(self._clock.monotonic(), SLICE):
+            staying = [client for client in clients if client.end_reason is None and not client.wire.is_closed]
+            act(staying)
+            for client in staying:
+                rounds.add(client, self._clock.monotonic())
+            time.sleep(0)
 
-    def _heartbeat(self, client: Client) -> dict[str, object]:
-        """Queued behind everything up to these positions: a client that has less has lost something."""
-        memories = {channel: self._sequencer.find(channel) for channel in client.channels}
-        return {
-            "server_ts": self._clock.now_ms(),
-            "channels": {channel: memory.seq if memory else None for channel, memory in memories.items()},
-        }
+    def _send_heartbeats(self, clients: list[Client]) -> None:
+        """Behind everything up to these positions: a client that has less has lost something."""
+        now_ms = self._clock.now_ms()
+        built: dict[tuple[str, ...], bytes] = {}
+        for client in clients:
+            if client.sid is None:
+                continue
+            # Most clients have joined what others have joined.
+            joined = tuple(client.channels)
+            frame = built.get(joined)
+            if frame is None:
+                channels = {channel: self._position(channel) for channel in joined}
+                frame = built[joined] = frames.event("heartbeat", {"server_ts": now_ms, "channels": channels})
+            metrics.messages_sent.labels("heartbeat").inc()
+            client.wire.beat(frame)
+
+    def _position(self, channel: str) -> int | None:
+        memory = self._sequencer.find(channel)
+        return memory.seq if memory else None
+
+    def _count(self) -> None:
+        wires = self._wires
+        metrics.bytes_sent.inc(wires.bytes_sent - self._bytes_sent)
+        metrics.conflated.inc(wires.skipped - self._skipped)
+        self._bytes_sent, self._skipped = wires.bytes_sent, wires.skipped
 
     def _expire(self) -> None:
         for deadline in self._deadlines.due(self._clock.now_ms()):

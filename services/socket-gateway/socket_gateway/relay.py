@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from redis.exceptions import ResponseError
 
@@ -24,9 +24,15 @@ CONFIRM_SECONDS: Final = 0.2
 """What a position check found missing may be on its way still; this is how long it is waited for."""
 POLL_SECONDS: Final = 0.5
 ANNOUNCEMENTS_PER_TURN: Final = 50
-"""Reading what has arrived already does not yield, so a long backlog would starve those who write to clients."""
+"""Reading what has arrived already does not yield, so a long backlog would starve everybody else."""
 BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.6)
 """Pauses between attempts to reconnect, before jitter of up to a half; the last one repeats."""
+
+
+class Outlet(Sink, Protocol):
+    """A `Sink` that may gather what it is given until it is flushed."""
+
+    def flush(self) -> None: ...
 
 
 class Relay:
@@ -35,14 +41,15 @@ class Relay:
     def __init__(
         self,
         reader: LiveReader,
-        sink: Sink,
+        sink: Outlet,
         freshness: Freshness,
         clock: Clock,
         *,
         listen: Callable[[], Listener],
         check_seconds: float,
     ) -> None:
-        self.sequencer: Final = Sequencer(_Guarded(reader), sink)
+        self.sequencer: Final = Sequencer(_Guarded(reader, sink.flush), sink)
+        self._sink = sink
         self._reader = reader
         self._freshness = freshness
         self._passed_on = PassedOn()
@@ -92,17 +99,35 @@ class Relay:
 
     def _receive(self, listener: Listener, seconds: float) -> None:
         until = self._clock.monotonic() + seconds
-        handled = 0
         while (left := until - self._clock.monotonic()) > 0:
             announcement = listener.next(min(left, POLL_SECONDS))
-            self._passed_on.say(self._clock.monotonic())
             if announcement is not None:
-                self._announce(announcement)
-                handled += 1
-                if handled % ANNOUNCEMENTS_PER_TURN == 0:
-                    time.sleep(0)
+                self._turn(listener, announcement)
+            self._passed_on.say(self._clock.monotonic())
 
-    def _announce(self, announcement: bytes) -> None:
+    def _turn(self, listener: Listener, first: bytes) -> None:
+        """All that has arrived by now: each socket gets its share of it in one piece. Alone, the first waits for
+        nothing."""
+        handed_over: list[LiveState] = []
+        announcement: bytes | None = first
+        left = ANNOUNCEMENTS_PER_TURN
+        while announcement is not None:
+            news = self._announce(announcement)
+            if news is not None:
+                handed_over.append(news)
+            left -= 1
+            announcement = listener.next(0) if left else None
+        self._sink.flush()
+        now_ms = self._clock.now_ms()
+        for news in handed_over:
+            metrics.pubsub_lag.observe(max(0, now_ms - news.ts) / 1000)
+            self._freshness.note(news, now_ms)
+            self._passed_on.note(news, self._clock.monotonic())
+        if not left:
+            time.sleep(0)
+
+    def _announce(self, announcement: bytes) -> LiveState | None:
+        """The news, if it was."""
         try:
             news = parse_announcement(announcement)
             if not _is_sound(news.data):
@@ -110,13 +135,9 @@ class Relay:
             verdict = self.sequencer.announce(news)
         except (ValueError, UnknownChannel):
             metrics.rejected_announcements.inc()
-            return
+            return None
         _count(verdict)
-        if verdict is not Verdict.STALE:
-            now_ms = self._clock.now_ms()
-            metrics.pubsub_lag.observe(max(0, now_ms - news.ts) / 1000)
-            self._freshness.note(news, now_ms)
-            self._passed_on.note(news, self._clock.monotonic())
+        return None if verdict is Verdict.STALE else news
 
     def _positions(self) -> dict[str, Position | None]:
         return self._reader.positions(self._reader.channels() | set(self.sequencer.channels()))
@@ -133,6 +154,7 @@ class Relay:
             else:
                 if verdict is not Verdict.STALE:
                     _count(verdict)
+        self._sink.flush()
 
 
 def _count(verdict: Verdict) -> None:
@@ -155,12 +177,17 @@ def _is_sound(data: bytes) -> bool:
 
 
 class _Guarded:
-    """A `Source` that takes what is unreadable (a key of the wrong type, say) for empty: other channels go on."""
+    """A `Source` that takes what is unreadable (a key of the wrong type, say) for empty: other channels go on.
 
-    def __init__(self, reader: LiveReader) -> None:
+    Asking Redis takes time, so what was gathered is sent `before`.
+    """
+
+    def __init__(self, reader: LiveReader, before: Callable[[], None]) -> None:
         self._reader = reader
+        self._before = before
 
     def state(self, channel: str) -> LiveState | None:
+        self._before()
         try:
             state = self._reader.state(channel)
         except (ResponseError, KeyError, ValueError):
@@ -168,9 +195,11 @@ class _Guarded:
         return state if state is not None and _is_sound(state.data) else None
 
     def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
+        self._before()
         return self._reader.positions(channels)
 
     def replay(self, channel: str, first_seq: int, last_seq: int) -> Sequence[Entry]:
+        self._before()
         try:
             entries = self._reader.replay(channel, first_seq, last_seq)
         except (ResponseError, KeyError, ValueError):

@@ -32,6 +32,18 @@ class GatewaySettings:
     messages_per_minute: int = setting(
         "ARO_GATEWAY_MESSAGES_PER_MINUTE", "messages that one socket may send", default=120, minimum=1
     )
+    max_outbox_bytes: int = setting(
+        "ARO_GATEWAY_MAX_OUTBOX_BYTES",
+        "kept for one socket that does not take what it is sent; beyond it, it is closed as slow",
+        default=8 << 20,
+        minimum=65_536,
+    )
+    slow_seconds: float = setting(
+        "ARO_GATEWAY_SLOW_SECONDS",
+        "how long a socket may take nothing of what it is sent before it is closed as slow",
+        default=5.0,
+        minimum=0.5,
+    )
     heartbeat_seconds: float = setting(
         "ARO_GATEWAY_HEARTBEAT_SECONDS",
         "how often sockets are told their positions",

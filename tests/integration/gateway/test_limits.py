@@ -20,7 +20,7 @@ MALFORMED_EVENTS = [
     ("subscribe", ({"channels": ["status"]}, "more")),
     ("subscribe", ({"channels": ["status"], "delta": "yes"},)),
     ("subscribe", ({"channels": ["status"], "resume": {"status": {"epoch": "a", "seq": -1}}},)),
-    ("subscribe", ({"channels": ["status"], "max_rate_hz": 2},)),
+    ("subscribe", ({"channels": ["status"], "max_rate_hz": 101},)),
     ("subscribe", ({"channels": ["status"], "id": ["x"]},)),
     ("unsubscribe", ({"channels": {"status": 1}},)),
     ("auth", ("token",)),

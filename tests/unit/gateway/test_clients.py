@@ -1,5 +1,7 @@
 """Who is connected, what each may send, and when something is due for it."""
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +15,13 @@ from socket_gateway.admission import GRACE_SECONDS, WARN_SECONDS, Admission, tok
 from socket_gateway.clients import Budget, Client, Clients
 from socket_gateway.deadlines import Deadline, Deadlines
 from socket_gateway.refusals import TooManySockets
+from socket_gateway.wire import Wire
 
 NOW_MS = 1_795_000_000_000
 
 
 def client(name: str = "e") -> Client:
-    return Client(name, 0.0, Budget(60, 0.0))
+    return Client(name, cast(Wire, None), 0.0, Budget(60, 0.0))
 
 
 def principal(subject: str = "a", expires_at: int = NOW_MS // 1000 + 900) -> Principal:

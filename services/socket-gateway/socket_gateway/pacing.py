@@ -3,8 +3,9 @@
 Times are monotonic seconds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Final, Generic, TypeVar
 
@@ -72,3 +73,8 @@ class Waiting(Generic[Waiter]):
         while self._heap and self._heap[0][0] <= now:
             waiters.append(heappop(self._heap)[2])
         return waiters
+
+    def keep(self, wanted: Callable[[Waiter], bool]) -> None:
+        """Take out all others."""
+        self._heap = [entry for entry in self._heap if wanted(entry[2])]
+        heapify(self._heap)

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from aro.contracts.codec import encode_json
 from socket_gateway import deltas
 from socket_gateway.deltas import State
 
+_VECTORS = json.loads((Path(__file__).parents[2] / "golden/gateway/patches.json").read_text(encoding="utf-8"))["apply"]
 _SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
 )
@@ -103,7 +105,15 @@ def test_what_a_patch_looks_like(before: bytes, after: bytes, expected: bytes) -
 
 
 @pytest.mark.usefixtures("every_patch")
-@settings(max_examples=500, deadline=None)
+@pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector["name"])
+def test_the_format_as_clients_read_it(vector: dict[str, Any]) -> None:
+    before, after = encode_json(vector["before"]), encode_json(vector["after"])
+    assert apply(load(before), load(encode_json(vector["patch"]))) == load(after)
+    assert apply(load(before), patch(before, after)) == load(after)
+
+
+@pytest.mark.usefixtures("every_patch")
+@settings(max_examples=200, deadline=None)
 @given(before=_OBJECTS, after=_OBJECTS, spaced=st.booleans())
 def test_applying_a_patch_gives_the_next_state(before: Any, after: Any, spaced: bool) -> None:
     old, new = json.dumps(before, indent=1 if spaced else None).encode(), json.dumps(after).encode()

@@ -48,6 +48,17 @@ def test_what_a_document_names_is_there(document):
     assert missing == set()
 
 
+def test_the_owners_name_is_assumed_only_where_contributing_says_so():
+    command = ["git", "grep", "--untracked", "-lE", "[@]option-aro/|(github[.]com|ghcr[.]io)/option-aro"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    contributing = ".github/CONTRIBUTING.md"
+    text = (ROOT / contributing).read_text(encoding="utf-8").partition("## Names that are assumed")[2]
+    assert contributing in listed
+    # An overlay is named by its folder, what is beside this page by the rest of its path.
+    names = {name: name.removeprefix(".github/").removesuffix("/kustomization.yaml") for name in listed}
+    assert {name for name, said in names.items() if said not in text} - {contributing} == set()
+
+
 @pytest.mark.parametrize("module", SERVICES)
 def test_readme_lists_every_setting_of_its_service(module):
     text = (settings_table.folder(module) / "README.md").read_text(encoding="utf-8")

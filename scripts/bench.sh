@@ -10,6 +10,7 @@ usage() {
 usage: ./scripts/bench.sh pricing [--json FILE] [--sizes N ...]
        ./scripts/bench.sh api [--json FILE] [--rounds N] [--seconds S] [--connections N] [--no-feed]
        ./scripts/bench.sh pipeline [--json FILE] [--quick]
+       ./scripts/bench.sh fanout [--json FILE] [--quick] [--clients N ...] [--sizes N ...] [--rounds N] [--seconds S]
 
 pricing   contracts per second and largest error of implied volatilities, and of these with five Greeks, beside
           pyvolr, iv-engine, fast-vollib, vollib and py_lets_be_rational: one thread on one core, about two minutes
@@ -20,6 +21,10 @@ api       requests per second and latencies of the latest chain, plain, with gzi
 pipeline  contracts per second from the feed's XADD to PUBLISH, stored durably on the way, with one and two worker
           processes: times of every stage, CPU by process, latencies, and the usual design (a Celery task per chain)
           on the same servers; about six minutes, with --quick one and a half
+fanout    messages per second that reach 200, 1,000 and 4,000 clients of a room, every byte compared, beside Node's
+          socket.io and stock Flask-SocketIO: servers on one core, load on another; latencies at half of what each can
+          do, CPU, memory of an idle connection. Needs node, npm, taskset, two cores and 13,000 open files; about seven
+          minutes, with --quick (1,000 clients, 1 KiB) half a minute
 
   --json FILE    also write every row to FILE
   --sizes N ...  contracts per call (default 162 1000 6400 100000)
@@ -71,6 +76,17 @@ case "${1:-}" in
     ensure_environment tests
     export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
     exec "$VENV/bin/python" tests/load/pipeline "$@"
+    ;;
+  fanout)
+    shift
+    for tool in node npm taskset; do
+      command -v "$tool" >/dev/null 2>&1 || fail "$tool is not on PATH (Node.js 20 or newer; taskset is in util-linux)"
+    done
+    # A socket at each end for every client of every server.
+    ulimit -n "$(ulimit -Hn)"
+    ensure_environment tests
+    node_packages tests/load/fanout/node
+    exec "$VENV/bin/python" tests/load/fanout "$@"
     ;;
   -h | --help)
     usage

@@ -1,0 +1,207 @@
+"""The servers that are compared, all on one core, and for each the crowd of clients that listens to it."""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+from crowd import Crowd, Feed
+from frames import Dialect, gateway, message, stock
+from publisher import Publisher
+
+from aro.adapters.embedded import LOOPBACK
+from aro.adapters.live import LOG_BYTES, LivePublisher, Publication
+from aro.contracts.names import LOG_LENGTH, chain_channel, live_key, log_key
+from aro.testing.eventually import eventually
+from aro.testing.issuer import Issuer
+from aro.testing.servers import Process, RedisServer, free_port
+
+HERE = Path(__file__).parent
+OURS, NODE, STOCK = "socket-gateway", "Node socket.io", "Flask-SocketIO"
+PRIMING_BYTES = 64
+EARLY = 8
+"""Clients that connect before memory is looked at: the first ones bring what is loaded at first use."""
+
+
+class Contestant:
+    """A running server with its crowd. `idle_kb` is what one more idle connection added to its resident memory."""
+
+    def __init__(self, name: str, process: Process, port: int, dialect: Dialect, publisher: Publisher) -> None:
+        self.name = name
+        self._server = psutil.Process(process.pid)
+        self._port = port
+        self._publisher = publisher
+        self.feed = Feed(dialect, sized(PRIMING_BYTES), publisher.next_n)
+        self.crowd = Crowd(dialect, self.feed)
+        self.idle_kb = 0.0
+
+    def gather(self, clients: int, meanwhile: Callable[[], None]) -> None:
+        self.crowd.join(self._port, 1, meanwhile=meanwhile)
+        self.crowd.join(self._port, EARLY - 1, meanwhile=meanwhile)
+        before = self._server.memory_info().rss
+        self.crowd.join(self._port, clients - EARLY, meanwhile=meanwhile)
+        self.idle_kb = (self._server.memory_info().rss - before) / (clients - EARLY) / 1024
+
+    def resize(self, size: int) -> None:
+        """Messages of `size` bytes from now on."""
+        self.feed.change(sized(size))
+
+    def publish(self, due_ns: int) -> None:
+        self._publisher.send(self.feed.publish(due_ns))
+
+    def settle(self) -> None:
+        self._publisher.settle()
+
+    def cpu_seconds(self) -> float:
+        times = self._server.cpu_times()
+        return float(times.user + times.system)
+
+    def close(self) -> None:
+        self.crowd.leave()
+        self._publisher.close()
+
+
+def sized(size: int) -> Callable[[int], bytes]:
+    return partial(message, size=size, source_ts=time.time_ns() // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where servers run: on `core`, until the end of `stack`."""
+
+    redis: RedisServer
+    issuer: Issuer
+    clients: int
+    directory: Path
+    core: int
+    stack: ExitStack
+
+    def serve(self, name: str, command: list[str], port: int, ready: str, **environ: str) -> Process:
+        """Started when it says anything but 5xx to a request for `ready`."""
+        own = {key: value for key, value in os.environ.items() if not key.startswith("ARO_")}
+        log = self.directory / f"{name.split()[0]}.log"
+        process = Process(["taskset", "-c", str(self.core), *command], log, environ={**own, **environ})
+        process.start()
+        self.stack.callback(process.kill)
+
+        def answers() -> bool:
+            if not process.is_running:
+                raise RuntimeError(f"{name} ended at start:\n{process.output()[-2000:]}")
+            try:
+                return requests.get(f"http://{LOOPBACK}:{port}{ready}", timeout=2).status_code < 500
+            except requests.RequestException:
+                return False
+
+        eventually(answers, f"{name} to be ready", seconds=30, interval=0.1)
+        return process
+
+
+@contextmanager
+def running(names: Sequence[str], clients: int, directory: Path, core: int) -> Iterator[list[Contestant]]:
+    """All of `names`, each with `clients` connected and nothing published to them yet."""
+    found: list[Contestant] = []
+
+    def keep_alive() -> None:
+        for one in found:
+            one.crowd.turn(0)
+
+    directory.mkdir()
+    with ExitStack() as stack:
+        redis, issuer = RedisServer(directory / "redis"), Issuer()
+        stack.callback(redis.kill)
+        redis.start()
+        stack.callback(issuer.stop)
+        issuer.start()
+        stage = Stage(redis, issuer, clients, directory, core, stack)
+        for name in names:
+            one = _ENTER[name](stage)
+            stack.callback(one.close)
+            one.gather(clients, keep_alive)
+            found.append(one)
+        yield found
+
+
+def _ours(stage: Stage) -> Contestant:
+    channel, priming = chain_channel("NIFTY", "2030-01-31"), sized(PRIMING_BYTES)(1)
+    client = stage.redis.client()
+    stage.stack.callback(client.close)
+    live = LivePublisher(client)
+    [published] = live.publish([Publication(channel, 1, priming)])
+    port = free_port()
+    process = stage.serve(
+        OURS,
+        [sys.executable, "-m", "socket_gateway"],
+        port,
+        "/readyz",
+        ARO_REDIS_URL=stage.redis.url,
+        ARO_JWKS_URL=stage.issuer.jwks_url,
+        ARO_PORT=str(port),
+        ARO_GATEWAY_MAX_SOCKETS=str(stage.clients + 8),
+        ARO_GATEWAY_MAX_SOCKETS_PER_USER=str(stage.clients),
+    )
+    # The platform's own publish script, under the name by which its publisher has loaded it.
+    sha, epoch = live._load(), published.epoch.encode()
+
+    def command(n: int, data: bytes) -> tuple[Any, ...]:
+        kept = max(1, min(LOG_LENGTH, LOG_BYTES // len(data)))
+        return ("EVALSHA", sha, 2, live_key(channel), log_key(channel), n, data, kept, channel)
+
+    dialect = gateway(channel, published.epoch, stage.issuer.token(), 1, priming)
+    publisher = Publisher(stage.redis.port, command, lambda n, answer: answer == [1, epoch, n], next_n=2)
+    return Contestant(OURS, process, port, dialect, publisher)
+
+
+def _peer(name: str, programme: list[str], stage: Stage) -> Contestant:
+    port, feed = free_port(), name.split()[0]
+    process = stage.serve(
+        name,
+        programme,
+        port,
+        "/socket.io/",
+        PEER_REDIS_URL=stage.redis.url,
+        PEER_CHANNEL=feed,
+        PEER_PORT=str(port),
+        PEER_CLIENTS=str(stage.clients),
+        NODE_ENV="production",
+    )
+    client = stage.redis.client()
+    stage.stack.callback(client.close)
+    eventually(lambda: client.pubsub_numsub(feed)[0][1] == 1, f"{name} to listen to Redis", seconds=20)
+
+    def command(_n: int, data: bytes) -> tuple[Any, ...]:
+        return ("PUBLISH", feed, data)
+
+    publisher = Publisher(stage.redis.port, command, lambda _n, answer: answer == 1, next_n=1)
+    return Contestant(name, process, port, stock(), publisher)
+
+
+def _node(stage: Stage) -> Contestant:
+    node = shutil.which("node")
+    assert node is not None, "bench.sh looks for it"
+    return _peer(NODE, [node, str(HERE / "node" / "server.js")], stage)
+
+
+def _stock(stage: Stage) -> Contestant:
+    return _peer(STOCK, [sys.executable, str(HERE / "stock.py")], stage)
+
+
+_ENTER = {OURS: _ours, NODE: _node, STOCK: _stock}
+EVERYBODY = tuple(_ENTER)
+
+
+def versions() -> str:
+    packages = json.loads((HERE / "node" / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    return (
+        f"socket.io {packages['socket.io']} on Node; Flask-SocketIO {version('flask-socketio')} "
+        f"on eventlet {version('eventlet')}"
+    )

@@ -50,6 +50,26 @@ for pid in children:
 log.info("parent after")
 """
 
+FORKS_WHILE_RESOLVING = f"""
+import socket
+{START}
+resolving = threading.Event()
+resolve = socket.getaddrinfo
+def slowly(*arguments, **options):
+    resolving.set()
+    time.sleep(1.0)
+    try:
+        return resolve(*arguments, **options)
+    finally:
+        resolving.clear()
+socket.getaddrinfo = slowly
+log.info("the first line")
+assert resolving.wait(10)
+if os.fork() == 0:
+    os._exit(3 if resolving.is_set() else 0)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
 EVENTLET = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -193,6 +213,11 @@ def test_children_of_a_fork_ship_their_own_lines_once(redis_server: RedisServer,
     arrived = shipped(redis_client)
     assert sorted(line["event.id"] for line in arrived) == sorted(line["event.id"] for line in said)
     assert len({line["event.id"] for line in arrived}) == 507
+
+
+def test_no_child_is_forked_while_a_name_is_resolved(redis_server: RedisServer) -> None:
+    # The C library's lock of that moment would stay locked in the child for ever: it could not even look up its user.
+    run(FORKS_WHILE_RESOLVING, redis_server.url)
 
 
 def test_under_eventlet_a_hung_redis_does_not_hold_up_the_loop(own_redis: RedisServer, tmp_path: Path) -> None:

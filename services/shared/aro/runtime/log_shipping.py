@@ -33,7 +33,9 @@ BACK_OFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
 """Pauses after failures in a row, before jitter; the last one repeats."""
 REDIS_SECONDS: Final = 1.0
 FLUSH_SECONDS: Final = 1.0
-FORK_SECONDS: Final = 0.1
+FORK_SECONDS: Final = 15.0
+"""A fork waits so long for the thread to come to rest: longer than a resolver that gets no answer. A child that is
+forked while the thread is in `getaddrinfo` inherits a lock of the C library that nobody will ever release."""
 
 shipped = counter("log_shipped_total", "Log lines that Redis has taken")
 dropped = counter("log_dropped_total", "Log lines that stand on stdout only: the queue was full, or the process ended")
@@ -64,6 +66,7 @@ _SHIPPERS: Final[list["LogShipper"]] = []
 class LogShipper:
     def __init__(self, open_sink: Callable[[], Sink]) -> None:
         self._open_sink = open_sink
+        # Held by the thread while it may hold any lock that is not ours: of the C library, of Redis, of metrics.
         self._gate = threading.Lock()
         self._holds_gate = False
         self._reset()
@@ -134,11 +137,13 @@ class LogShipper:
             is_closing = self._is_closing  # read first: what was offered before it was set is still shipped
             batch = batch or self._take()
             if batch:
-                failures = self._ship(sink, batch, failures)
+                with self._gate:
+                    failures = self._ship(sink, batch, failures)
                 if failures == 0:
                     batch = []
                     continue
-            self._count(0)
+            with self._gate:
+                self._count(0)
             if is_closing:
                 self._give_up(batch)
                 return
@@ -188,15 +193,14 @@ class LogShipper:
 
     def _give_up(self, batch: Sequence[bytes]) -> None:
         self._dropped += len(batch) + len(self._lines)
-        self._count(0)
+        with self._gate:
+            self._count(0)
 
     def _count(self, taken: int) -> None:
         lost = self._dropped
         if taken or lost > self._counted:
-            # Metrics have locks; a child forked while one is held could never count again.
-            with self._gate:
-                shipped.inc(taken)
-                dropped.inc(max(0, lost - self._counted))
+            shipped.inc(taken)
+            dropped.inc(max(0, lost - self._counted))
             self._counted = lost
 
     # --- forks -----------------------------------------------------------------------------

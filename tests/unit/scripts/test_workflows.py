@@ -1,6 +1,8 @@
 """The workflows keep what makes them safe and complete, whatever is added to them."""
 
 import re
+import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 WRITES = {("images", "publish")}
 """Jobs that may write anywhere; they run for tags only."""
-LOCKS = {
-    path.parent
-    for pattern in ("services/*", "scripts", "scripts/*", "tests")
-    for path in ROOT.glob(f"{pattern}/requirements.txt")
-}
+
+
+def folders_with(name):
+    """Those with a lock of that name, but for what benchmarks compare with: that stays as it was measured."""
+    listed = subprocess.run(["git", "ls-files", f"*{name}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {str(Path(path).parent) for path in listed.stdout.split() if not path.startswith("tests/load/")}
 
 
 def read(path: Any) -> dict[Any, Any]:
@@ -83,11 +86,21 @@ def test_every_script_that_a_workflow_calls_is_there():
     assert [name for name in called if not (ROOT / name).is_file()] == []
 
 
+def test_every_path_that_starts_a_workflow_is_there():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    patterns = {
+        (path.stem, pattern)
+        for path in WORKFLOWS
+        for event in (read(path)[True].get(name) or {} for name in ("push", "pull_request"))
+        for pattern in event.get("paths", [])
+    }
+    assert patterns
+    unused = {pattern for pattern in patterns if not any(fnmatchcase(name, pattern[1]) for name in listed)}
+    assert unused == set()
+
+
 def test_dependabot_watches_every_lock():
     updates = {entry["package-ecosystem"]: entry for entry in read(ROOT / ".github" / "dependabot.yml")["updates"]}
-    assert set(updates["pip"]["directories"]) == {f"/{folder.relative_to(ROOT)}" for folder in LOCKS}
-    packages = {
-        path.parent for folder in ("scripts", "scripts/tools") for path in (ROOT / folder).glob("package-lock.json")
-    }
-    assert set(updates["npm"]["directories"]) == {f"/{folder.relative_to(ROOT)}" for folder in packages}
+    for ecosystem, name in (("pip", "requirements.txt"), ("npm", "package-lock.json")):
+        assert set(updates[ecosystem]["directories"]) == {f"/{folder}" for folder in folders_with(name)}
     assert all(entry["cooldown"]["default-days"] >= 7 for entry in updates.values())

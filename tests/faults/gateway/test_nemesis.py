@@ -1,0 +1,117 @@
+"""One fault of Redis after the other under a running feed: fresh messages soon after, no silent hole, no reordering."""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import option_aro_client as official
+import pytest
+
+from aro.testing.crowd import Crowd
+from aro.testing.eventually import eventually
+
+pytestmark = pytest.mark.fault
+
+FRESH_SECONDS = 2.0
+"""From the moment when Redis is back to a client's first message that was published after it."""
+FORMS: list[dict[str, Any]] = [
+    {},
+    {"delta": True},
+    {"encoding": "deflate"},
+    {"delta": True, "encoding": "deflate"},
+    {"max_rate_hz": 4},
+    {"delta": True, "encoding": "deflate", "max_rate_hz": 4},
+]
+
+
+def pubsub_killed(estate: Any, _: float) -> None:
+    client = estate.redis.client()
+    client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    client.close()
+
+
+def killed(estate: Any, _: float) -> None:
+    estate.redis.restart()
+
+
+def restarted(estate: Any, _: float) -> None:
+    estate.redis.stop()
+    estate.redis.start()
+
+
+def flushed(estate: Any, _: float) -> None:
+    client = estate.redis.client()
+    client.flushall()
+    client.close()
+
+
+def hung(estate: Any, seconds: float) -> None:
+    estate.redis.signal(signal.SIGSTOP)
+    threading.Event().wait(seconds)
+    estate.redis.signal(signal.SIGCONT)
+
+
+def publish_dropped(estate: Any, _: float) -> None:
+    for channel in estate.final():
+        estate.feed.publish_silently(channel)
+
+
+FAULTS = [pubsub_killed, killed, restarted, flushed, hung, publish_dropped]
+NEW_EPOCH = {killed, restarted, flushed}
+
+
+def first_fresh(crowd: Crowd, since: float) -> list[float]:
+    """Seconds from `since` to each member's first message that was published after it. AssertionError before."""
+    first = []
+    for member in crowd.members:
+        times = [arrived for arrived, _, at in member.heard[-400:] if at > since]
+        assert times
+        first.append(times[0] - since)
+    return first
+
+
+def all_fresh(crowd: Crowd, since: float) -> bool:
+    return all(
+        {channel for _, channel, at in member.heard[-400:] if at > since} == set(member.channels)
+        for member in crowd.members
+    )
+
+
+def test_redis_fails_in_every_way(
+    estate: Callable[..., Any], request: pytest.FixtureRequest, note: Callable[..., None]
+) -> None:
+    running = estate(gateways=2, hertz=20.0)
+    crowds = [
+        running.crowd(
+            gateway.port,
+            [running.member(number, apply=official.apply_patch, **form) for number, form in enumerate(FORMS)],
+        )
+        for gateway in running.gateways
+    ]
+    for crowd in crowds:
+        eventually(lambda crowd=crowd: crowd.subscribed() == len(FORMS), "everybody to be there")
+    order = random.Random(11).sample(FAULTS, k=len(FAULTS))
+    took: dict[str, float] = {}
+    for fault in order:
+        epochs = {channel: epoch for channel, (epoch, _) in running.final().items()}
+        fault(running, request.config.getoption("--hang-seconds"))
+        back = time.monotonic()
+        worst = 0.0
+        for crowd in crowds:
+            seconds: list[float] = eventually(partial(first_fresh, crowd, back), f"news after {fault.__name__}")
+            worst = max(worst, *seconds)
+            eventually(partial(all_fresh, crowd, back), f"news on all channels after {fault.__name__}")
+            assert crowd.faults() == [], fault.__name__
+        took[fault.__name__] = round(worst, 3)
+        changed = {channel for channel, (epoch, _) in running.final().items() if epoch != epochs[channel]}
+        assert changed == (set(epochs) if fault in NEW_EPOCH else set()), fault.__name__
+    for crowd in crowds:
+        running.settle(crowd)
+        assert crowd.told()["resync"] >= len(NEW_EPOCH) * len(FORMS) * len(running.final())
+        assert {member.connects for member in crowd.members} == {1}, "sockets outlive whatever happens to Redis"
+    note(seconds_to_fresh=took, told=dict(crowds[0].told() + crowds[1].told()))
+    assert max(took.values()) <= FRESH_SECONDS, took

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aro.adapters.clock import ManualClock
 from aro.adapters.tokens import JwksKeys, parse_jwks, to_jwk
 from aro.contracts.problems import ServiceUnavailable
+from aro.testing.eventually import eventually
 
 FIRST, SECOND = Ed25519PrivateKey.generate().public_key(), Ed25519PrivateKey.generate().public_key()
 
@@ -150,6 +152,24 @@ def test_a_hanging_auth_does_not_delay_those_who_have_their_key(server: KeyServe
     finally:
         server.release.set()
         refresher.join()
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_who_comes_during_a_fetch_gets_its_outcome(server: KeyServer, clock: ManualClock, warm: bool) -> None:
+    keys = JwksKeys(server.url, clock=clock, timeout=5)
+    if warm:  # a key was rotated since
+        assert keys.find("first") == FIRST
+        clock.advance(JwksKeys.UNKNOWN_KID_SECONDS + 1)
+        server.document = {"keys": [to_jwk("second", SECOND)]}
+    kid, key = ("second", SECOND) if warm else ("first", FIRST)
+    before = server.requests
+    server.release.clear()
+    with ThreadPoolExecutor(8) as pool:
+        found = [pool.submit(keys.find, kid) for _ in range(8)]
+        eventually(lambda: server.requests > before and all(one.running() for one in found), "all to ask")
+        server.release.set()
+        assert [one.result(10) for one in found] == [key] * 8
+    assert server.requests == before + 1
 
 
 def test_only_ed25519_signing_keys_with_a_sound_kid_are_taken() -> None:

@@ -197,14 +197,16 @@ class JwksKeys:
         return math.inf if self._tried_at is None else self._clock.monotonic() - self._tried_at
 
     def _refresh(self) -> None:
-        self._tried_at = self._clock.monotonic()
         try:
             answer = requests.get(self._url, timeout=self._timeout, allow_redirects=False)
             answer.raise_for_status()
             self._keys = parse_jwks(answer.json())
-            self._fetched_at = self._tried_at
+            self._fetched_at = self._clock.monotonic()
         except (requests.RequestException, ValueError):
-            return  # the old keys stay; `find` says so when there are none
+            pass  # the old keys stay; `find` says so when there are none
+        finally:
+            # Not before: until a try has ended, whoever needs its outcome must wait for the lock.
+            self._tried_at = self._clock.monotonic()
 
 
 def parse_jwks(document: Any) -> dict[str, Ed25519PublicKey]:

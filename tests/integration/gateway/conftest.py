@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ from aro.adapters.tokens import TokenIssuer, to_jwk
 from aro.testing.eventually import eventually
 from aro.testing.servers import RedisServer
 from aro.testing.services import HttpService
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
 
 ISSUER, AUDIENCE = "option-aro-auth", "option-aro"
 
@@ -329,6 +334,13 @@ def auth() -> Iterator[Auth]:
 def stack(tmp_path_factory: pytest.TempPathFactory, auth: Auth) -> Iterator[Stack]:
     """Shared by all tests of the gateway: they use channels of their own and kill nothing."""
     with Stack(Path(tmp_path_factory.mktemp("gateway")), auth) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory, auth: Auth) -> Iterator[Stack]:
+    """A module's own: its tests may kill what is in it."""
+    with Stack(Path(tmp_path_factory.mktemp("own")), auth) as running:
         yield running
 
 

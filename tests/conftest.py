@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from aro.adapters import mongo
 from aro.adapters.mongo import Document
-from aro.quant import kernel
+from aro.quant import kernel, wire
 from aro.testing.servers import MongoServer, RedisServer
 from aro.testing.services import HttpService
 
@@ -19,12 +19,17 @@ SERVICES_DATABASE = "aro_services_test"
 CAPTURE_VARIABLE = "ARO_NSE_CAPTURE"
 NEEDS_CAPTURE = "test_capture.py"
 NEEDS_KERNEL = "test_kernel.py"
+NEEDS_WIRE = "test_wire.py"
 KERNELS = ["numpy", "compiled"] if kernel.compiled else ["numpy"]
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Tests of the real capture and of the compiled kernel exist only where those do; the report's header says so."""
-    missing = {NEEDS_CAPTURE: CAPTURE_VARIABLE not in os.environ, NEEDS_KERNEL: kernel.compiled is None}
+    missing = {
+        NEEDS_CAPTURE: CAPTURE_VARIABLE not in os.environ,
+        NEEDS_KERNEL: kernel.compiled is None,
+        NEEDS_WIRE: wire.compiled is None,
+    }
     return missing.get(collection_path.name) or None
 
 

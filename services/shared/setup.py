@@ -1,4 +1,4 @@
-"""The one optional part of the build: the compiled kernel of aro.quant. All else is in pyproject.toml."""
+"""The optional parts of the build: the compiled kernel of aro.quant, and its wire. All else is in pyproject.toml."""
 
 from setuptools import Extension, setup
 
@@ -10,6 +10,12 @@ setup(
             # Square roots and comparisons need neither errno nor traps, and without them loops become vectors.
             extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math"],
             optional=True,  # a machine without a compiler computes in numpy
-        )
+        ),
+        Extension(
+            "aro.quant._wire",
+            sources=["aro/quant/wire.c"],
+            extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math"],
+            optional=True,  # and reads and writes by msgspec
+        ),
     ]
 )

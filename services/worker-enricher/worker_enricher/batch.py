@@ -16,9 +16,9 @@ from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.adapters.live import Publication, Published
 from aro.adapters.mongo import MongoError
-from aro.contracts.analytics import ChainMetrics, EnrichedChain, EnrichedTick
-from aro.contracts.codec import decode_chain, decode_tick, encode_json, message_id
-from aro.contracts.market import ChainSnapshot, UnderlyingTick
+from aro.contracts.analytics import EnrichedTick
+from aro.contracts.codec import decode_tick, encode_json, message_id
+from aro.contracts.market import UnderlyingTick
 from aro.contracts.names import (
     STREAM_CHAINS,
     STREAM_TICKS,
@@ -31,7 +31,9 @@ from aro.quant.columns import check_tick
 from aro.runtime.logs import TRACE_ID, concerning, get_logger
 from worker_enricher import metrics
 from worker_enricher.bars import minute_of
-from worker_enricher.pipeline import SoundChain, enrich_chains, enrich_tick, sound_chain
+from worker_enricher.pipeline import enrich_tick
+from worker_enricher.published import enrich_records
+from worker_enricher.snapshots import SoundChain, read_chain
 
 log = get_logger(__name__)
 
@@ -96,9 +98,7 @@ class BatchProcessor:
         work = self._decode(batch)
         with _timed("compute"):
             ticks = [enrich_tick(tick) for tick in work.ticks]
-            enriched, failed = self._enrich(work)
-        with _timed("encode"):
-            chains = [ChainRecord(chain, item, encode_json(chain)) for chain, item in enriched]
+            chains, failed = self._enrich(work)
         outcome = self._store(chains, ticks)
         self._publish(chains, ticks)
         if outcome.stored:
@@ -119,7 +119,7 @@ class BatchProcessor:
     def _decode(self, batch: Mapping[str, Sequence[str]]) -> _Work:
         work = _Work()
         with _timed("decode"):
-            for entry, snapshot in self._sound(STREAM_CHAINS, batch, _sound_chain):
+            for entry, snapshot in self._sound(STREAM_CHAINS, batch, read_chain):
                 work.chain_ids.append(entry)
                 work.chains.append(snapshot)
             for entry, tick in self._sound(STREAM_TICKS, batch, _sound_tick):
@@ -145,19 +145,19 @@ class BatchProcessor:
 
     # --- enrich ----------------------------------------------------------------------------
 
-    def _enrich(self, work: _Work) -> tuple[list[tuple[EnrichedChain, ChainMetrics]], set[str]]:
+    def _enrich(self, work: _Work) -> tuple[list[ChainRecord], set[str]]:
         """All chains in one solve; if that fails, one by one, so that only the culprit stays owed."""
         now = self._clock.now_ms()
         try:
-            return enrich_chains(work.chains, computed_ts=now), set()
+            return enrich_records(work.chains, computed_ts=now), set()
         except Exception as error:
             about = concerning(chain.id for chain in work.chains)
             log.error("batch failed; trying its chains one by one", exc_info=error, **about)
-        enriched: list[tuple[EnrichedChain, ChainMetrics]] = []
+        enriched: list[ChainRecord] = []
         failed: set[str] = set()
         for entry, chain in zip(work.chain_ids, work.chains, strict=True):
             try:
-                enriched.extend(enrich_chains([chain], computed_ts=now))
+                enriched.extend(enrich_records([chain], computed_ts=now))
             except Exception as error:
                 failed.add(entry)
                 metrics.enrich_failures.labels("enrich").inc()
@@ -212,7 +212,7 @@ class BatchProcessor:
             self._dead.note_error(stream, entry, outcome.error)
 
     def _measure(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
-        for chain in (record.chain for record in chains):
+        for chain in (record.metrics for record in chains):
             metrics.chains_processed.labels(chain.product).inc()
             metrics.stage_seconds.labels("wait").observe(max(0, chain.computed_ts - chain.source_ts) / 1000)
         for tick in ticks:
@@ -236,11 +236,6 @@ def _minutes(chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> It
         yield Minute(chain.product, chain.expiry, minute_of(chain.source_ts))
     for tick in ticks:
         yield Minute(tick.product, PRODUCT_LEVEL, minute_of(tick.source_ts))
-
-
-def _sound_chain(message: bytes) -> SoundChain:
-    snapshot: ChainSnapshot = decode_chain(message)
-    return sound_chain(snapshot)
 
 
 def _sound_tick(message: bytes) -> UnderlyingTick:

@@ -114,14 +114,14 @@ def test_poison_is_dead_lettered_and_its_neighbours_pass(bench: Bench, poison: b
 
 
 def test_a_failure_of_the_maths_leaves_only_its_own_entry_owed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    enrich = batch_module.enrich_chains
+    enrich = batch_module.enrich_records
 
     def flawed(chains: Any, *, computed_ts: int) -> Any:
         if any(chain.snapshot.source_seq == TS + 1 for chain in chains):
             raise ZeroDivisionError("a bug")
         return enrich(chains, computed_ts=computed_ts)
 
-    monkeypatch.setattr(batch_module, "enrich_chains", flawed)
+    monkeypatch.setattr(batch_module, "enrich_records", flawed)
     delivered = bench.deliver(chain_bytes(TS), chain_bytes(TS + 1), chain_bytes(TS + 2))
     bench.processor().process(delivered)
     assert len(bench.stored()) == 2

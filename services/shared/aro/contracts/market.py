@@ -87,3 +87,24 @@ class ChainSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     puts: Quotes
     future: float | None = None
     v: int = MESSAGE_VERSION
+
+
+class RawChain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `ChainSnapshot` whose columns are still msgpack: what a worker reads when it needs no object per contract."""
+
+    product: str
+    expiry: str
+    expiry_ts: int
+    source_seq: int
+    source_ts: int
+    origin: Origin
+    spot: float
+    rate: float
+    dividend_yield: float
+    contract_size: int
+    tick_size: float
+    strikes: msgspec.Raw
+    calls: msgspec.Raw
+    puts: msgspec.Raw
+    future: float | None = None
+    v: int = MESSAGE_VERSION

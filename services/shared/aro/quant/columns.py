@@ -1,11 +1,12 @@
 """From a snapshot to arrays: the one check of what may enter the platform, used by feed and worker alike."""
 
+import math
 from datetime import date
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from aro.contracts.market import FLAG_NAMES, MAX_STRIKES, ChainSnapshot, Column, Quotes, UnderlyingTick
+from aro.contracts.market import FLAG_NAMES, MAX_STRIKES, ChainSnapshot, Column, Quotes, RawChain, UnderlyingTick
 from aro.contracts.problems import MessageRejected, UnknownProduct
 from aro.contracts.products import product
 from aro.quant.arrays import FloatArray
@@ -47,7 +48,7 @@ def chain_columns(snapshot: ChainSnapshot) -> ChainColumns:
         With the reason: ``unknown_product``, ``bad_time``, ``bad_strikes``, ``bad_columns``, ``not_finite``,
         ``negative`` (prices must be positive, counts must not be negative) or ``crossed`` (a bid above its ask).
     """
-    _check_head(snapshot)
+    check_head(snapshot)
     strikes = _strikes(snapshot.strikes)
     return ChainColumns(
         strikes,
@@ -65,7 +66,8 @@ def check_tick(tick: UnderlyingTick) -> None:
         _check_positive("prev_close", tick.prev_close)
 
 
-def _check_head(snapshot: ChainSnapshot) -> None:
+def check_head(snapshot: ChainSnapshot | RawChain) -> None:
+    """Raises `MessageRejected` as `chain_columns` does, for all but the columns."""
     _check_product(snapshot.product)
     _check_instants(snapshot.source_seq, snapshot.source_ts, snapshot.expiry_ts)
     try:
@@ -78,7 +80,7 @@ def _check_head(snapshot: ChainSnapshot) -> None:
     if snapshot.future is not None:
         _check_positive("future", snapshot.future)
     for name in ("rate", "dividend_yield"):
-        if not np.isfinite(getattr(snapshot, name)):
+        if not math.isfinite(getattr(snapshot, name)):
             raise MessageRejected("not_finite", f"{name} is not finite")
 
 
@@ -95,7 +97,7 @@ def _check_instants(*values: int) -> None:
 
 
 def _check_positive(name: str, value: float) -> None:
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         raise MessageRejected("not_finite", f"{name} is not finite")
     if value <= 0:
         raise MessageRejected("negative", f"{name} must be positive, not {value}")

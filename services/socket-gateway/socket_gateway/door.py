@@ -103,7 +103,7 @@ class Door:
         """The connection does not take what it is sent: end it, telling it why if it reads that much."""
         client = self._clients.of_engine(engine_id)
         if client is not None and client.end_reason is None:
-            client.wire.drop_queued()
+            client.wire.last_words()
             self.hang_up(client, "slow", problem=("slow", detail), final=False)
 
     def _open(self, engine_id: str, _environ: dict[str, Any]) -> Any:

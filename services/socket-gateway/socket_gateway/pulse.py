@@ -13,6 +13,7 @@ from socket_gateway.deadlines import Deadline, Deadlines
 from socket_gateway.door import Door
 from socket_gateway.fanout import Fanout
 from socket_gateway.freshness import Freshness
+from socket_gateway.pacing import Subscription
 from socket_gateway.rounds import Rounds
 from socket_gateway.wire import Wires
 
@@ -52,9 +53,9 @@ class Pulse:
         self._worst_lag = 0.0
         self._bytes_sent = self._skipped = 0
         metrics.connections.set_function(lambda: float(clients.admitted))
-        metrics.outbox.set_function(lambda: float(sum(wires.outbox_bytes)))
-        metrics.longest_outbox.set_function(lambda: float(max(wires.outbox_bytes, default=0)))
-        metrics.send_queue.set_function(lambda: float(wires.longest_queue))
+        metrics.outbox.set_function(lambda: float(sum(size for _, size in wires.queues)))
+        metrics.longest_outbox.set_function(lambda: float(max((size for _, size in wires.queues), default=0)))
+        metrics.send_queue.set_function(lambda: float(max((length for length, _ in wires.queues), default=0)))
 
     def check(self) -> None:
         """Raises TimeoutError if the event loop has not turned for `ALIVE_SECONDS`."""
@@ -93,21 +94,24 @@ class Pulse:
     def _send_heartbeats(self, clients: list[Client]) -> None:
         """Behind everything up to these positions: a client that has less has lost something."""
         now_ms = self._clock.now_ms()
-        built: dict[tuple[str, ...], bytes] = {}
+        built: dict[tuple[tuple[str, int | None], ...], bytes] = {}
         for client in clients:
             if client.sid is None:
                 continue
             # Most clients have joined what others have joined.
-            joined = tuple(client.channels)
-            frame = built.get(joined)
+            positions = tuple((channel, self._position(client.channels[channel])) for channel in client.channels)
+            frame = built.get(positions)
             if frame is None:
-                channels = {channel: self._position(channel) for channel in joined}
-                frame = built[joined] = frames.event("heartbeat", {"server_ts": now_ms, "channels": channels})
+                payload = {"server_ts": now_ms, "channels": dict(positions)}
+                frame = built[positions] = frames.event("heartbeat", payload)
             metrics.messages_sent.labels("heartbeat").inc()
             client.wire.beat(frame)
 
-    def _position(self, channel: str) -> int | None:
-        memory = self._sequencer.find(channel)
+    def _position(self, subscription: Subscription) -> int | None:
+        """What was sent last, which a rate may keep behind what there is."""
+        if subscription.pace is not None:
+            return subscription.pace.seq
+        memory = self._sequencer.find(subscription.channel)
         return memory.seq if memory else None
 
     def _count(self) -> None:

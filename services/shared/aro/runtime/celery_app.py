@@ -8,8 +8,9 @@ from kombu.entity import Queue
 from aro.contracts.names import QUEUE_ENRICH, QUEUES
 
 VISIBILITY_SECONDS: Final = 60
-TASK_SOFT_SECONDS: Final = 8
-TASK_HARD_SECONDS: Final = 10
+TASK_SECONDS: Final = 10
+"""Then its process is killed and replaced. There is no soft limit: while the broker is away the pool's parent reads no
+results, takes finished tasks for running ones, and would raise into a child at rest, in the middle of a pipe."""
 BATCH_EXPIRES_SECONDS: Final = 300
 """A batch this old was re-sent by the ledger long ago."""
 
@@ -37,8 +38,7 @@ def create_celery(name: str, *, broker_url: str) -> Celery:
         task_queues=[Queue(queue) for queue in QUEUES],
         task_default_queue=QUEUE_ENRICH,
         task_create_missing_queues=False,
-        task_soft_time_limit=TASK_SOFT_SECONDS,
-        task_time_limit=TASK_HARD_SECONDS,
+        task_time_limit=TASK_SECONDS,
         worker_prefetch_multiplier=1,
         worker_max_tasks_per_child=50_000,
         worker_max_memory_per_child=400_000,

@@ -23,6 +23,8 @@ def redis_command(*, port: int, directory: Path, password: str | None = None) ->
         *["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""],
         # Broker queues and the ledger live here: full memory must be an error for writers, never an eviction.
         *["--maxmemory-policy", "noeviction", "--daemonize", "no"],
+        # Under load the file is rewritten every few seconds, and to compress what is live takes most of that.
+        *["--rdbcompression", "no"],
     ]
     return [*command, "--requirepass", password] if password else command
 

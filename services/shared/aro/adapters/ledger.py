@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Final
 
 import redis
@@ -9,6 +10,7 @@ import redis
 from aro.contracts.names import FIELD_MESSAGE, GROUP_ENRICHERS, LEDGER_STREAMS
 
 _FIELD: Final = FIELD_MESSAGE.encode()
+_FETCH: Final = files("aro.adapters").joinpath("fetch.lua").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ def _unseen(_: bytes) -> None:
 class Ledger:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._fetch = client.register_script(_FETCH)
 
     def append(self, entries: Sequence[tuple[str, bytes]]) -> list[str]:
         """XADD each (stream, message) in one round trip; the ids. Raises if the server refused any."""
@@ -71,10 +74,10 @@ class Ledger:
 
     def fetch(self, stream: str, ids: Sequence[str]) -> list[bytes | None]:
         """Messages in the order of `ids`; None where the entry is gone, empty where it has no message field."""
-        pipe = self._redis.pipeline(transaction=False)
-        for entry_id in ids:
-            pipe.xrange(stream, entry_id, entry_id)
-        return [found[0][1].get(_FIELD, b"") if found else None for found in pipe.execute()]
+        if not ids:
+            return []
+        found: list[bytes | None] = self._fetch(keys=[stream], args=[FIELD_MESSAGE, *ids])
+        return found
 
     def ack(self, stream: str, ids: Sequence[str]) -> None:
         if ids:

@@ -1,23 +1,33 @@
--- One accepted publication per call, or nothing: fencing, numbering, history and announcement in one step.
--- KEYS: live hash, log stream. ARGV: source_seq, data, log length, channel.
+-- Accepted publications of a few channels, each in one step: fencing, numbering, history and announcement.
+-- KEYS: live hash and log stream of each. ARGV: source_seq, data, log length and channel of each.
 -- The server's run id is written into the text before loading. A restarted server therefore does not know this
 -- script, and no worker can go on numbering a history whose last second the restart may have lost.
 local run = '@run_id@'
-local state = redis.call('HMGET', KEYS[1], 'run', 'epoch', 'seq', 'source_seq')
-local epoch, seq = state[2], tonumber(state[3] or '0')
-if state[4] and tonumber(ARGV[1]) <= tonumber(state[4]) then
-  return {0, epoch, seq}
+local answers = {}
+for i = 1, #KEYS / 2 do
+  local live, log = KEYS[2 * i - 1], KEYS[2 * i]
+  local source_seq, data, length, channel = ARGV[4 * i - 3], ARGV[4 * i - 2], ARGV[4 * i - 1], ARGV[4 * i]
+  local state = redis.call('HMGET', live, 'run', 'epoch', 'seq', 'source_seq')
+  local epoch, seq = state[2], tonumber(state[3] or '0')
+  if state[4] and tonumber(source_seq) <= tonumber(state[4]) then
+    answers[i] = {0, epoch, seq}
+  else
+    local time = redis.call('TIME')
+    local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+    if state[1] ~= run then
+      epoch = string.format('%x%05x', time[1], time[2])
+      seq = 0
+      redis.call('DEL', log)
+      redis.call('SADD', 'live-channels', channel)
+    end
+    seq = seq + 1
+    redis.call('HSET', live, 'run', run, 'epoch', epoch, 'seq', seq, 'source_seq', source_seq, 'ts', now_ms, 'data', data)
+    -- The log ends with the epoch, and that with the server: on disk it would be half of all that Redis writes.
+    redis.set_repl(redis.REPL_NONE)
+    redis.call('XADD', log, 'MAXLEN', length, seq .. '-0', 's', source_seq, 'd', data)
+    redis.set_repl(redis.REPL_ALL)
+    redis.call('PUBLISH', 'live', channel .. ' ' .. epoch .. ' ' .. seq .. ' ' .. source_seq .. ' ' .. now_ms .. '\n' .. data)
+    answers[i] = {1, epoch, seq}
+  end
 end
-local time = redis.call('TIME')
-local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-if state[1] ~= run then
-  epoch = string.format('%x%05x', time[1], time[2])
-  seq = 0
-  redis.call('DEL', KEYS[2])
-  redis.call('SADD', 'live-channels', ARGV[4])
-end
-seq = seq + 1
-redis.call('HSET', KEYS[1], 'run', run, 'epoch', epoch, 'seq', seq, 'source_seq', ARGV[1], 'ts', now_ms, 'data', ARGV[2])
-redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], seq .. '-0', 's', ARGV[1], 'd', ARGV[2])
-redis.call('PUBLISH', 'live', ARGV[4] .. ' ' .. epoch .. ' ' .. seq .. ' ' .. ARGV[1] .. ' ' .. now_ms .. '\n' .. ARGV[2])
-return {1, epoch, seq}
+return answers

@@ -103,9 +103,8 @@ types() {
   local modules
   mapfile -t modules < <(modules_of scripts/*.py)
   mypy && MYPYPATH=scripts mypy -p local "${modules[@]}" || return 1
-  mapfile -t modules < <(modules_of examples/{,clients/python/,postman/,outputs/}*.py observability/*.py)
-  local paths=examples:examples/clients/python:examples/postman:examples/outputs:observability:observability/grafana
-  MYPYPATH="$paths" mypy -p boards "${modules[@]}"
+  mapfile -t modules < <(modules_of examples/{,postman/,outputs/}*.py observability/*.py)
+  MYPYPATH=examples:examples/postman:examples/outputs:observability:observability/grafana mypy -p boards "${modules[@]}"
 }
 
 yaml() {

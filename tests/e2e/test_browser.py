@@ -15,7 +15,7 @@ from aro.testing.eventually import eventually
 from aro.testing.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENT = ROOT / "examples" / "clients" / "javascript" / "option-aro-client.mjs"
+CLIENT = ROOT / "examples" / "option-aro-client.mjs"
 LIBRARY = ROOT / "scripts" / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
 ACCOUNT = {"email": "browser@example.com", "password": "a password for the browser"}
 PAGE = b"""<!doctype html>

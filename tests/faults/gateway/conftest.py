@@ -23,9 +23,9 @@ from aro.testing.issuer import Issuer
 from aro.testing.servers import RedisServer
 from aro.testing.services import HttpService
 
-CLIENT = Path(__file__).resolve().parents[3] / "examples" / "clients" / "python"
-if str(CLIENT) not in sys.path:
-    sys.path.insert(0, str(CLIENT))
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+if str(EXAMPLES) not in sys.path:
+    sys.path.insert(0, str(EXAMPLES))
 
 CHANNELS = [f"chain:NIFTY:20{year}-01-01" for year in range(31, 35)]
 STRIKES = 20

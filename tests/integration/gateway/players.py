@@ -14,8 +14,8 @@ import socketio
 
 ROOT = Path(__file__).resolve().parents[3]
 NODE = Path(__file__).with_name("node")
-CLIENTS = ROOT / "examples" / "clients"
-sys.path.insert(0, str(CLIENTS / "python"))
+EXAMPLES = ROOT / "examples"
+sys.path.insert(0, str(EXAMPLES))
 import option_aro_client as official  # noqa: E402
 
 NAMESPACE = "/v1"

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from players import CLIENTS, NODE, STATES, Async, Form, InNode, Official, Player, Sync, official
+from players import EXAMPLES, NODE, STATES, Async, Form, InNode, Official, Player, Sync, official
 
 from aro.adapters.live import LiveReader
 from aro.testing.continuity import Continuity, Truth
 from aro.testing.eventually import eventually
 
 FORMS: list[dict[str, Any]] = [{}, {"delta": True}, {"encoding": "deflate"}, {"delta": True, "encoding": "deflate"}]
-JAVASCRIPT = str(CLIENTS / "javascript" / "option-aro-client.mjs")
+JAVASCRIPT = str(EXAMPLES / "option-aro-client.mjs")
 NEWEST, OLDER = "socket.io-client", "socket.io-client-4.5"
 SOON = 63
 """Lifetime in seconds of a token whose socket is asked for a new one after 3 s."""

@@ -3,6 +3,6 @@
 import sys
 from pathlib import Path
 
-CLIENTS = Path(__file__).resolve().parents[3] / "examples" / "clients"
-if str(CLIENTS / "python") not in sys.path:
-    sys.path.insert(0, str(CLIENTS / "python"))
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+if str(EXAMPLES) not in sys.path:
+    sys.path.insert(0, str(EXAMPLES))

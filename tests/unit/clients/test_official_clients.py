@@ -19,7 +19,7 @@ from aro.testing.eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden" / "gateway"
-JAVASCRIPT = ROOT / "examples" / "clients" / "javascript" / "option-aro-client.mjs"
+JAVASCRIPT = ROOT / "examples" / "option-aro-client.mjs"
 PATCHES = json.loads((GOLDEN / "patches.json").read_text(encoding="utf-8"))
 STORIES = json.loads((GOLDEN / "stories.json").read_text(encoding="utf-8"))["stories"]
 CHANNEL = "ticks:NIFTY"

@@ -29,6 +29,7 @@ from aro.adapters.live import LiveReader
 from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import RateLimited
+from aro.runtime.addresses import parse_networks
 from aro.runtime.health import Health
 from aro.runtime.inline import answer_inline
 from aro.runtime.operations import serve_operations
@@ -119,7 +120,7 @@ def build(settings: ApiGatewaySettings, clock: Clock) -> Gateway:
         FastPath(app.wsgi_app, answers),
         limits=limits,
         cors=Cors(settings.cors_origins),
-        trusted=tuple(ip_network(text) for text in settings.trusted_proxies),
+        trusted=parse_networks(settings.trusted_proxies),
         hsts_seconds=settings.hsts_seconds,
     )
     answer_inline(app, AtHand(edge, answers))

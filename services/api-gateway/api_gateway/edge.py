@@ -11,7 +11,8 @@ from api_gateway.cors import Cors
 from api_gateway.exchange import CALLER
 from api_gateway.limits import Limits
 from aro.contracts.problems import RateLimited
-from aro.runtime.web import OPERATIONS_ROUTES, PROBLEM_JSON, Networks, nearest_untrusted
+from aro.runtime.addresses import Networks, nearest_untrusted
+from aro.runtime.web import OPERATIONS_ROUTES, PROBLEM_JSON
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

@@ -10,7 +10,6 @@ then is not added to Redis later. Twice the limit can pass in the two half minut
 """
 
 import hashlib
-import ipaddress
 import threading
 import zlib
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from api_gateway import metrics
 from api_gateway.memory import Memory
 from aro.adapters.clock import Clock
 from aro.contracts.names import quota_key
+from aro.runtime.addresses import network_of
 
 WINDOW_SECONDS: Final = 60
 SLICES: Final = 20
@@ -178,13 +178,3 @@ class Limits:
             environ[self.ALLOWANCE] = self._users.take(subject)
         admitted: bool = environ[self.ALLOWANCE].admitted
         return admitted
-
-
-def network_of(address: str) -> str:
-    """`address` itself, or its /64 if it is IPv6: one customer has that many."""
-    if ":" not in address:
-        return address
-    try:
-        return ipaddress.IPv6Address(address.partition("%")[0]).packed[:8].hex()
-    except ValueError:
-        return address

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_gateway.limits import CAPACITY, SLICES, WINDOW_SECONDS, Limits, Quota, network_of
+from api_gateway.limits import CAPACITY, SLICES, WINDOW_SECONDS, Limits, Quota
 from aro.adapters.clock import ManualClock
 
 
@@ -116,10 +116,3 @@ def test_a_request_is_counted_once_for_its_account() -> None:
     for _ in range(5):
         assert limits.admit(environ, "somebody")
     assert dict(environ[Limits.ALLOWANCE].headers())["RateLimit-Remaining"] == "9"
-
-
-def test_a_customer_with_many_addresses_is_one() -> None:
-    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9%eth0")
-    assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
-    assert network_of("192.0.2.1") == "192.0.2.1"
-    assert network_of("not:an:address") == "not:an:address"

@@ -5,7 +5,6 @@ for what changes something, or the one that `needs` names. `admin_only` asks for
 """
 
 import functools
-import ipaddress
 import re
 import secrets
 import time
@@ -18,6 +17,7 @@ from werkzeug.exceptions import HTTPException, NotAcceptable, RequestEntityTooLa
 from werkzeug.http import HTTP_STATUS_CODES
 
 from aro.contracts.problems import AroError, Forbidden, RateLimited, TokenMissing
+from aro.runtime.addresses import Networks, nearest_untrusted, parse_networks
 from aro.runtime.answers import answers
 from aro.runtime.health import Health
 from aro.runtime.logs import bind_request_id, get_logger
@@ -98,7 +98,7 @@ def create_app(
     app = Flask(service, static_folder=None)
     # "//" in a path is another path, and not worth a redirect that no route declares.
     app.url_map.merge_slashes = False
-    app.extensions[_TRUSTED_PROXIES] = tuple(ipaddress.ip_network(text) for text in trusted_proxies)
+    app.extensions[_TRUSTED_PROXIES] = parse_networks(trusted_proxies)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
@@ -190,33 +190,10 @@ def http_code(status: int) -> str:
     return HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "_")
 
 
-Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-
-
 def client_address() -> str:
     """The address that the present request comes from: `nearest_untrusted` of its peer and ``X-Forwarded-For``."""
     trusted: Networks = current_app.extensions[_TRUSTED_PROXIES]
     return nearest_untrusted(request.remote_addr or "", ",".join(request.headers.getlist("X-Forwarded-For")), trusted)
-
-
-def nearest_untrusted(peer: str, forwarded: str, trusted: Networks) -> str:
-    """`peer`, unless that is a trusted proxy; then the rightmost address of `forwarded` that is none itself.
-
-    What stands to the left of it is hearsay: the client may have sent that part. An entry that is no address ends the
-    chain at the hop before.
-    """
-    nearest = peer
-    for text in (peer, *reversed(forwarded.split(","))):
-        try:
-            address = ipaddress.ip_address(text.strip())
-        except ValueError:
-            break
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        nearest = str(address)
-        if not any(address in network for network in trusted):
-            break
-    return nearest
 
 
 def json_response(value: Any, status: int = 200) -> Response:

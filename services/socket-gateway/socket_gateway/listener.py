@@ -24,6 +24,8 @@ class Listener:
         self._client = client
         self._pubsub = client.pubsub()  # type: ignore[no-untyped-call]
         self._is_alive = True
+        self.is_abreast = True
+        """Whether all that was announced before the last `ping` has been taken."""
         try:
             self._pubsub.subscribe(PUBSUB_LIVE)
             confirmation = self._pubsub.get_message(timeout=CONFIRM_SECONDS)
@@ -39,14 +41,19 @@ class Listener:
         if message is None:
             return None
         self._is_alive = True
+        if message["type"] == "pong":
+            self.is_abreast = True
         data = message["data"]
         return data if message["type"] == "message" and isinstance(data, bytes) else None
 
     def ping(self) -> None:
-        """Ask for a sign of life. Raises `RedisError` if none came since the last time: the connection is half open."""
+        """Ask for a sign of life, which comes behind all that was announced before.
+
+        Raises `RedisError` if there was none since the last time: the connection is half open.
+        """
         if not self._is_alive:
             raise redis.TimeoutError("no sign of life from Redis")
-        self._is_alive = False
+        self._is_alive = self.is_abreast = False
         self._pubsub.ping()
 
     def close(self) -> None:

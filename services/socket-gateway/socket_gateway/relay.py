@@ -20,8 +20,8 @@ from socket_gateway.passed_on import PassedOn
 
 log = get_logger(__name__)
 
-CONFIRM_SECONDS: Final = 0.2
-"""What a position check found missing may be on its way still; this is how long it is waited for."""
+CONFIRM_SECONDS: Final = 2.0
+"""How long Redis may take to answer a ping, behind what is on its way still, before a check is given up."""
 POLL_SECONDS: Final = 0.5
 ANNOUNCEMENTS_PER_TURN: Final = 50
 """Reading what has arrived already does not yield, so a long backlog would starve everybody else."""
@@ -92,14 +92,16 @@ class Relay:
                 self._receive(listener, self._check_seconds)
                 positions = self._positions()
                 listener.ping()
-                self._receive(listener, CONFIRM_SECONDS)
-                self._align(positions)
+                self._receive(listener, CONFIRM_SECONDS, until_abreast=True)
+                if listener.is_abreast:
+                    # What led to these positions was announced before the answer to the ping: it is here, or lost.
+                    self._align(positions)
         finally:
             listener.close()
 
-    def _receive(self, listener: Listener, seconds: float) -> None:
+    def _receive(self, listener: Listener, seconds: float, *, until_abreast: bool = False) -> None:
         until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0:
+        while (left := until - self._clock.monotonic()) > 0 and not (until_abreast and listener.is_abreast):
             announcement = listener.next(min(left, POLL_SECONDS))
             if announcement is not None:
                 self._turn(listener, announcement)

@@ -37,6 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--floats", type=int, default=10_000_000, help="random bit patterns for implied_volatility")
     parser.addoption("--as-of-seconds", type=float, default=15.0, help="how long live answers are recorded")
     parser.addoption("--storm-clients", type=int, default=200, help="sockets that come back to a killed gateway")
+    parser.addoption("--frames", type=int, default=100_000, help="WebSocket frames that slow clients check")
+    parser.addoption(
+        "--stalled-beside", type=int, default=100, help="clients that must not notice those that never read"
+    )
     parser.addoption("--hang-seconds", type=float, default=4.0, help="how long Redis is stopped")
     parser.addoption("--browser-seconds", type=float, default=8.0, help="how long a browser follows channels")
 

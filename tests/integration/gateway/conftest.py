@@ -121,8 +121,13 @@ class HandshakeRefused(Exception):
 class Wire:
     """One WebSocket by hand: nothing is hidden, nothing is repaired. Raises OSError when it is closed."""
 
-    def __init__(self, port: int, **headers: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+    def __init__(self, port: int, *, receive_buffer: int | None = None, **headers: str) -> None:
+        self._socket = socket.socket()
+        self._socket.settimeout(5)
+        if receive_buffer is not None:
+            # Before connecting, or the first window is larger.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self._socket.connect(("127.0.0.1", port))
         self._buffer = b""
         given = {"Host": f"127.0.0.1:{port}", "Connection": "Upgrade", "Upgrade": "websocket", **headers}
         given |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
@@ -155,6 +160,9 @@ class Wire:
     def close(self) -> None:
         self._socket.close()
 
+    def detach(self) -> tuple[socket.socket, bytes]:
+        return self._socket, self._buffer
+
     def _take(self, size: int) -> bytes:
         while len(self._buffer) < size:
             self._fill()
@@ -171,8 +179,8 @@ class Wire:
 class Raw:
     """Socket.IO spoken by hand, so that messages are seen in the order in which they were sent."""
 
-    def __init__(self, port: int) -> None:
-        self._wire = Wire(port)
+    def __init__(self, port: int, *, receive_buffer: int | None = None) -> None:
+        self._wire = Wire(port, receive_buffer=receive_buffer)
         self.opening = json.loads((self._wire.receive(5) or " {}")[1:])
         self.seen: list[tuple[str, Any]] = []
         """(event name, ``ack``, ``connect``, ``refused``, ``disconnect`` or ``close``; payload) in order."""
@@ -226,6 +234,10 @@ class Raw:
 
     def until_closed(self, *, seconds: float = 5.0) -> None:
         self.until(lambda name, _: name == "close", seconds=seconds)
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """The bare connection, and what was read of it but not looked at."""
+        return self._wire.detach()
 
     def _read(self, deadline: float) -> tuple[str, Any] | None:
         while (left := deadline - time.monotonic()) > 0:
@@ -313,11 +325,11 @@ class Stack(AbstractContextManager["Stack"]):
     def wire(self, gateway: Gateway | None = None, **headers: str) -> Wire:
         return Wire((gateway or self.gateway).port, **headers)
 
-    def raw(self) -> Raw:
-        return Raw(self.gateway.port)
+    def raw(self, *, receive_buffer: int | None = None) -> Raw:
+        return Raw(self.gateway.port, receive_buffer=receive_buffer)
 
-    def connected(self, subject: str = "user-1", *, lifetime: int = 900) -> Raw:
-        raw = self.raw()
+    def connected(self, subject: str = "user-1", *, lifetime: int = 900, receive_buffer: int | None = None) -> Raw:
+        raw = self.raw(receive_buffer=receive_buffer)
         kind, payload = raw.connect(self.auth.token(subject, lifetime=lifetime))
         assert kind == "connect", payload
         return raw

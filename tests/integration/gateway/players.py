@@ -166,14 +166,19 @@ class Async:
 
 
 class Official:
-    """The official Python client: lines are [channel, state, info] and [notice, payload]."""
+    """The official Python client: lines are [channel, state, info] and [notice or "token", payload]."""
 
     def __init__(self) -> None:
         self.lines: list[list[Any]] = []
 
     def start(self, url: str, first: str, then: str, forms: Sequence[Form]) -> None:
         tokens = iter([first])
-        self._client = official.OptionAro(url, lambda: next(tokens, then), on_notice=self._say)
+
+        def token() -> str:
+            self._say("token", {})
+            return next(tokens, then)
+
+        self._client = official.OptionAro(url, token, on_notice=self._say)
         for channel, options in forms:
             self._client.subscribe([channel], self._say, **options)
         self._client.start()

@@ -120,8 +120,10 @@ def newest(lines: list[list[Any]], channel: str) -> int:
 
 
 def renewed(name: str, lines: list[list[Any]]) -> bool:
-    """Ours say so only if it fails."""
-    return name.startswith("ours") or any(line[0] == "auth" and line[1].get("ok") is True for line in lines.copy())
+    """Stock clients show the answer; ours ask for a token the second time, and speak only if it is refused."""
+    if name.startswith("ours"):
+        return [line[0] for line in lines.copy()].count("token") == 2
+    return any(line[0] == "auth" and line[1].get("ok") is True for line in lines.copy())
 
 
 def beats(lines: list[list[Any]]) -> bool:
@@ -211,4 +213,4 @@ def test_our_client_holds_what_was_published(story: Story, name: str) -> None:
         assert ways.count("delta") == (ROUNDS_BEFORE + ROUNDS_AFTER if form.get("delta") else 0)
     notices = [line[0] for line in lines if len(line) == 2]
     assert [notice for notice in notices if notice == "connected"] == ["connected"] * 2
-    assert set(notices) == {"connected", "disconnected"}
+    assert set(notices) == {"connected", "disconnected", "token"}

@@ -9,7 +9,11 @@ const { first, next, forms } = JSON.parse(told);
 const tokens = [first, next];
 const say = (...parts) => process.stdout.write(`${JSON.stringify(parts)}\n`);
 
-const aro = new OptionAro(io, { url, token: () => tokens.shift() ?? next, onNotice: (event, payload) => say(event, payload) });
+const token = () => {
+  say("token", {});
+  return tokens.shift() ?? next;
+};
+const aro = new OptionAro(io, { url, token, onNotice: (event, payload) => say(event, payload) });
 for (const { channel, options } of forms) aro.subscribe([channel], say, options);
 aro.start();
 process.stdin.resume();

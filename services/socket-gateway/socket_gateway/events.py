@@ -15,7 +15,7 @@ from socket_gateway.channels import Sequencer
 from socket_gateway.clients import Client, Clients
 from socket_gateway.door import ENGINE_ID
 from socket_gateway.fanout import MAX_REPLAY_BYTES, Fanout
-from socket_gateway.pacing import Subscription
+from socket_gateway.pacing import Pace, Subscription
 from socket_gateway.packets import NAMESPACE
 from socket_gateway.refusals import UnknownEvent, WrongNamespace
 
@@ -110,7 +110,8 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
             try:
                 for channel in self._catalog.resolve(text):
                     if channel not in ok:
-                        self._fanout.join(client, Subscription(channel))
+                        pace = Pace(request.max_rate_hz) if request.max_rate_hz is not None else None
+                        self._fanout.join(client, Subscription(channel, request.form, pace))
                         ok[channel], used = self._position(client, channel, request, room)
                         room -= used
             except AroError as error:
@@ -121,9 +122,7 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
         """(entry of the ack, bytes replayed)."""
         memory = self._sequencer.find(channel)
         resume = (request.resume or {}).get(channel)
-        answer: _Answer = {"channel": channel, "epoch": None, "seq": None}
-        if request.delta:
-            answer["delta"] = False  # full states are sent
+        answer: _Answer = {"channel": channel, "epoch": None, "seq": None, **request.options}
         replayed = None
         if memory is not None:
             answer |= {"epoch": memory.epoch, "seq": memory.seq}

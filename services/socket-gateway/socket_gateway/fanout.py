@@ -13,6 +13,7 @@ from socket_gateway import frames, metrics
 from socket_gateway.channels import Memory, ResetReason
 from socket_gateway.clients import Client
 from socket_gateway.frames import Form, Message
+from socket_gateway.pacer import Pacer
 from socket_gateway.pacing import Subscription
 from socket_gateway.payloads import Resume
 from socket_gateway.refusals import NotSubscribed
@@ -25,10 +26,12 @@ MAX_REPLAY_BYTES: Final = 1 << 20
 class Fanout:
     """The `Sink` of the sequencer."""
 
-    def __init__(self, wires: Wires, *, max_channels: int) -> None:
+    def __init__(self, wires: Wires, pacer: Pacer, *, max_channels: int) -> None:
         self._wires = wires
+        self._pacer = pacer
         self._max_channels = max_channels
         self._groups: dict[str, dict[Form, dict[str, Client]]] = {}
+        """Those without a rate of their own."""
         self._joined = 0
         metrics.subscriptions.set_function(lambda: self._joined)
 
@@ -40,7 +43,10 @@ class Fanout:
         elif len(client.channels) >= self._max_channels:
             raise TooManyChannels(f"this socket has joined {self._max_channels} channels, which is the limit")
         client.channels[channel] = subscription
-        self._groups.setdefault(channel, {}).setdefault(subscription.form, {})[client.engine_id] = client
+        if subscription.pace is not None:
+            self._pacer.join(client, subscription, subscription.pace)
+        else:
+            self._groups.setdefault(channel, {}).setdefault(subscription.form, {})[client.engine_id] = client
         self._joined += 1
 
     def leave(self, client: Client, channel: str) -> None:
@@ -48,12 +54,10 @@ class Fanout:
         subscription = client.channels.pop(channel, None)
         if subscription is None:
             raise NotSubscribed(f"{channel} is not subscribed to")
-        groups = self._groups[channel]
-        del groups[subscription.form][client.engine_id]
-        if not groups[subscription.form]:
-            del groups[subscription.form]
-        if not groups:
-            del self._groups[channel]
+        if subscription.pace is not None:
+            self._pacer.leave(client, channel)
+        else:
+            self._remove(client, channel, subscription.form)
         self._joined -= 1
         client.wire.forget(channel)
 
@@ -62,29 +66,26 @@ class Fanout:
             self.leave(client, channel)
 
     def update(self, memory: Memory) -> None:
-        groups = self._groups.get(memory.channel)
-        if not groups:
-            return
         message = memory.message
-        for form, members in groups.items():
+        for form, members in self._groups.get(memory.channel, {}).items():
             step = message.step(form)
             whole = partial(message.snapshot, form)
             metrics.messages_sent.labels("update").inc(len(members))
             for client in members.values():
                 client.wire.offer(memory.channel, step, whole)
+        self._pacer.update(message)
 
     def reset(self, memory: Memory, reason: ResetReason | None) -> None:
-        groups = self._groups.get(memory.channel)
-        if not groups:
-            return
+        message = memory.message
         news = frames.event("resync", {"channel": memory.channel, "reason": reason}) if reason is not None else None
-        for form, members in groups.items():
-            snapshot = memory.message.snapshot(form)
+        for form, members in self._groups.get(memory.channel, {}).items():
+            snapshot = message.snapshot(form)
             metrics.messages_sent.labels("snapshot").inc(len(members))
             for client in members.values():
                 if news is not None:
                     client.wire.put(news)
                 client.wire.state(memory.channel, snapshot)
+        self._pacer.reset(message, news)
 
     def flush(self) -> None:
         """The relay's turn is over: write what it brought."""
@@ -107,12 +108,15 @@ class Fanout:
     def catch_up(self, client: Client, memory: Memory, resume: Resume | None, room: int) -> int | None:
         """Send, after the ack, what brings `client` from `resume` to the present: all it missed, or a snapshot.
 
-        How many bytes will be replayed, at most `room`; None if it is a snapshot.
+        How many bytes will be replayed, at most `room`; None if it is a snapshot. Who asked for a rate is not sent
+        more than one message at once.
         """
         missed = memory.since(resume.epoch, resume.seq) if resume is not None else None
         size = sum(len(message.data) for message in missed) if missed is not None else 0
-        form = client.channels[memory.channel].form
-        if missed is None or size > room:
+        form, pace = client.channels[memory.channel].form, client.channels[memory.channel].pace
+        if pace is not None:
+            self._pacer.begin(pace, memory.message)
+        if missed is None or size > room or (pace is not None and len(missed) > 1):
             client.after_ack.append(partial(self._show, client, memory.message, form))
             return None
         client.after_ack.append(partial(self._replay, client, missed, Form(deflate=form.deflate)))
@@ -126,3 +130,11 @@ class Fanout:
         for message in missed:
             metrics.messages_sent.labels("update").inc()
             client.wire.put(message.step(form))
+
+    def _remove(self, client: Client, channel: str, form: Form) -> None:
+        groups = self._groups[channel]
+        del groups[form][client.engine_id]
+        if not groups[form]:
+            del groups[form]
+        if not groups:
+            del self._groups[channel]

@@ -28,6 +28,7 @@ from socket_gateway.freshness import Freshness
 from socket_gateway.handshake import Handshake
 from socket_gateway.listener import TIMEOUT_SECONDS, Listener
 from socket_gateway.loop import EventletLoop
+from socket_gateway.pacer import Pacer
 from socket_gateway.packets import Json, StrictPacket
 from socket_gateway.pulse import Pulse
 from socket_gateway.relay import Relay
@@ -56,13 +57,13 @@ class Gateway:
         server = self.socketio.server
 
         deadlines, freshness = Deadlines(), Freshness()
-        self._wires = Wires(
-            EventletLoop(), clock, max_outbox_bytes=settings.max_outbox_bytes, slow_seconds=settings.slow_seconds
-        )
+        loop = EventletLoop()
+        self._wires = Wires(loop, clock, max_outbox_bytes=settings.max_outbox_bytes, slow_seconds=settings.slow_seconds)
         pings: Rounds[Client] = Rounds(PING_SECONDS)
         heartbeats: Rounds[Client] = Rounds(settings.heartbeat_seconds)
         self._clients = Clients(max_per_user=settings.max_sockets_per_user)
-        self._fanout = Fanout(self._wires, max_channels=settings.max_channels)
+        pacer = Pacer(self._wires, clock, loop.spawn)
+        self._fanout = Fanout(self._wires, pacer, max_channels=settings.max_channels)
         reader = LiveReader(redis_client.connect(settings.redis_url, timeout=TIMEOUT_SECONDS))
         self._relay = Relay(
             reader,

@@ -42,6 +42,12 @@ class Subscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def form(self) -> Form:
         return Form(self.delta, self.encoding is not None)
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What was asked for beyond the plain form."""
+        asked = {"delta": self.delta or None, "encoding": self.encoding, "max_rate_hz": self.max_rate_hz}
+        return {name: value for name, value in asked.items() if value is not None}
+
 
 class Unsubscribe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Annotated[list[_Name], msgspec.Meta(min_length=1)]

@@ -187,11 +187,3 @@ def test_heartbeat_names_the_position_of_each_joined_channel(stack: Any) -> None
         beat = raw.next_of("heartbeat", seconds=3)
         assert beat["channels"] == {channel: 2, "ticks:BANKEX": None}
         assert beat["server_ts"] > 1_700_000_000_000
-
-
-def test_delta_is_answered_with_what_is_sent(stack: Any) -> None:
-    channel = stack.chain()
-    stack.seed(channel)
-    with stack.connected() as raw:
-        assert raw.subscribe(channel, delta=True)["ok"][0]["delta"] is False
-        raw.next_of("snapshot", channel)

@@ -1,0 +1,516 @@
+"""What arrives: whatever a client asked for and whatever is lost on the way, it only ever has what was published.
+
+The gateway's own sequencer, events, fan-out, pacer, pulse and wires, between a Redis that loses what Redis can lose and
+clients that read when they like. A client believes nothing: each update and delta must follow what it has.
+"""
+
+import json
+import random
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from aro.adapters.clock import ManualClock
+from aro.adapters.live import LiveState, Position
+from aro.adapters.tokens import Principal
+from socket_gateway import frames
+from socket_gateway.catalog import Catalog
+from socket_gateway.channels import Sequencer
+from socket_gateway.clients import Budget, Client, Clients
+from socket_gateway.deadlines import Deadlines
+from socket_gateway.events import MarketNamespace
+from socket_gateway.fanout import Fanout
+from socket_gateway.freshness import Freshness
+from socket_gateway.pacer import Pacer
+from socket_gateway.pulse import Pulse
+from socket_gateway.rounds import Rounds
+from socket_gateway.wire import Wire, Wires
+
+CHANNELS = ("ticks:NIFTY", "surface:NIFTY")
+OUTBOX = 6_000
+SLOW_SECONDS = 5.0
+
+
+class Written(str):
+    """A number as it is written: 1 and 1.0 are two values."""
+
+    __slots__ = ()
+
+
+def load(text: str | bytes) -> Any:
+    return json.loads(text, parse_float=Written, parse_int=Written)
+
+
+def patched(state: Any, patch: dict[str, Any]) -> Any:
+    if isinstance(state, list):
+        state = list(state)
+        for index, value in zip(patch["at"], patch["to"], strict=True):
+            state[int(index)] = value
+        return state
+    state = {key: value for key, value in state.items() if key not in patch.get("cut", ())} | patch.get("put", {})
+    return state | {key: patched(state[key], inner) for key, inner in patch.get("in", {}).items()}
+
+
+class Channel:
+    """One channel as Redis keeps it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.epochs = 0
+        self.source_seq = 0
+        self.epoch: str | None = None
+        self.seq = 0
+        self.log: deque[tuple[int, bytes]] = deque()
+        self.history: dict[tuple[str, int], bytes] = {}
+        self._columns: dict[str, list[float | None]] = {"bid": [0.05] * 24, "ask": [None] * 24}
+
+    def publish(self, seed: int) -> LiveState:
+        random_ = random.Random(seed)
+        if self.epoch is None:
+            self.epochs += 1
+            self.epoch, self.seq = f"e{self.epochs}", 0
+        self.seq += 1
+        self.source_seq += 1
+        for column in self._columns.values():
+            for index in random_.sample(range(24), random_.choice((0, 1, 5, 24))):
+                column[index] = random_.choice((None, 0.0, round(random_.uniform(0, 1e4), 2)))
+        state: dict[str, Any] = {"n": self.source_seq, "calls": self._columns, "flags": [["stale"]] * 5 + [[]]}
+        if random_.random() < 0.3:
+            state["strikes"] = list(range(random_.randrange(30)))
+        data = json.dumps(state, separators=(",", ":")).encode()
+        self.history[self.epoch, self.seq] = data
+        self.log.append((self.seq, data))
+        return LiveState(self.name, self.epoch, self.seq, self.source_seq, 0, data)
+
+    def state(self) -> LiveState | None:
+        if self.epoch is None:
+            return None
+        return LiveState(self.name, self.epoch, self.seq, self.source_seq, 0, self.history[self.epoch, self.seq])
+
+    def flush(self) -> None:
+        self.epoch = None
+        self.log.clear()
+
+
+class Redis:
+    """A `Source`."""
+
+    def __init__(self) -> None:
+        self.channels = {name: Channel(name) for name in CHANNELS}
+
+    def state(self, channel: str) -> LiveState | None:
+        return self.channels[channel].state()
+
+    def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
+        states = {name: self.channels[name].state() for name in channels}
+        return {name: s and Position(s.epoch, s.seq, s.source_seq) for name, s in states.items()}
+
+    def replay(self, channel: str, first_seq: int, last_seq: int) -> Sequence[tuple[int, bytes]]:
+        return [entry for entry in self.channels[channel].log if first_seq <= entry[0] <= last_seq]
+
+
+class Turns:
+    """A `Loop` that turns when told to."""
+
+    def __init__(self) -> None:
+        self.writable: dict[int, Callable[[int], None]] = {}
+        self.spawned: deque[Callable[[], Any]] = deque()
+
+    def on_writable(self, number: int, callback: Callable[[int], None]) -> int:
+        assert number not in self.writable
+        self.writable[number] = callback
+        return number
+
+    def on_readable(self, number: int, callback: Callable[[int], None]) -> int:
+        raise NotImplementedError
+
+    def take_over(self, environ: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def forget(self, handle: int) -> None:
+        del self.writable[handle]
+
+    def spawn(self, task: Callable[..., Any], *arguments: Any) -> None:
+        self.spawned.append(lambda: task(*arguments))
+
+
+class Line:
+    """The socket of a wire; its peer takes `room` bytes more."""
+
+    def __init__(self, number: int, room: int) -> None:
+        self.number = number
+        self.room = room
+        self.arrived = b""
+        self.is_shut = False
+
+    def send(self, data: bytes | memoryview) -> int:
+        assert not self.is_shut
+        if not self.room:
+            raise BlockingIOError
+        taken = bytes(data[: self.room])
+        self.room -= len(taken)
+        self.arrived += taken
+        return len(taken)
+
+    def fileno(self) -> int:
+        return self.number
+
+    def shutdown(self, _how: int) -> None:
+        self.is_shut = True
+
+    def close(self) -> None:
+        self.is_shut = True
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """Whole frames, taken out."""
+        while len(self.arrived) >= 2:
+            size, at = self.arrived[1], 2
+            if size >= 126:
+                at = 4 if size == 126 else 10
+                size = int.from_bytes(self.arrived[2:at], "big")
+            if len(self.arrived) < at + size:
+                return
+            frame = self.arrived[0] & 0x0F, self.arrived[at : at + size]
+            self.arrived = self.arrived[at + size :]
+            yield frame
+
+
+class Reader:
+    """A client, and the owner of its wire at the other end."""
+
+    def __init__(self, world: "World", number: int, options: dict[str, Any], room: int) -> None:
+        self.world = world
+        self.number = number
+        self.options = options
+        self.at: dict[str, tuple[str, int]] = {}
+        self.states: dict[str, Any] = {}
+        self.joined: set[str] = set()
+        self.resets: set[str] = set()
+        self.connect(room)
+
+    @property
+    def is_ended(self) -> bool:
+        return self._was_closed or self.line.is_shut
+
+    def connect(self, room: int) -> None:
+        """A new connection; what was on its way on the old one is lost."""
+        world = self.world
+        self._was_closed = False
+        self.resets.clear()
+        self.joined.clear()
+        self._head: Any = None
+        self.line = Line(world.next_number(), room)
+        self.wire = Wire(self.line, world.wires, self)  # type: ignore[arg-type]
+        engine_id = sid = str(self.line.number)
+        self.client = Client(engine_id, self.wire, 0.0, Budget(10**9, 0.0))
+        world.clients.open(self.client)
+        world.clients.admit(self.client, sid, Principal(str(self.number), "user", "t", 2**40))
+
+    def reconnect(self, room: int, *, resume: bool) -> None:
+        channels = sorted(self.joined) or [CHANNELS[0]]
+        self.world.clients.dismiss(self.client.engine_id)
+        self.world.clients.close(self.client.engine_id)
+        self.world.fanout.leave_all(self.client)
+        self.wire.close()
+        self.connect(room)
+        self.subscribe(channels, resume=resume)
+
+    def on_slow(self, _detail: str) -> None:
+        if not self.is_ended and not self.wire.is_closed:
+            self.client.end_reason = "slow"
+            self.wire.last_words()
+            self.world.fanout.send(self.client, "error", {"code": "slow"})
+            self.wire.end(b"\x88\x00", 1.0)
+
+    def on_closed(self) -> None: ...
+
+    def subscribe(self, channels: Iterable[str], *, resume: bool) -> None:
+        request: dict[str, Any] = {"channels": list(channels), **self.options}
+        if resume:
+            request["resume"] = {name: dict(zip(("epoch", "seq"), at, strict=True)) for name, at in self.at.items()}
+        answer = self.ask("subscribe", request)
+        assert [entry["channel"] for entry in answer["ok"]] == request["channels"]
+        for entry in answer["ok"]:
+            assert {name: entry.get(name) for name in self.options} == self.options
+        self.joined.update(channels)
+        # What is still on its way from the subscription before this one may end without its snapshot.
+        self.resets.clear()
+
+    def unsubscribe(self, channel: str) -> None:
+        self.ask("unsubscribe", {"channels": [channel]})
+        self.joined.discard(channel)
+
+    def ask(self, event: str, request: dict[str, Any]) -> Any:
+        """As the door and Socket.IO do: the ack, then what follows it."""
+        answer = self.world.namespace.trigger_event(event, self.client.engine_id, request)
+        self.wire.put(frames.text(b"43/v1,1" + json.dumps([answer]).encode()))
+        self.world.fanout.answered(self.client)
+        return answer
+
+    def read(self, size: int) -> None:
+        self.line.room += size
+        while (callback := self.world.turns.writable.get(self.line.number)) and self.line.room:
+            callback(self.line.number)
+        for opcode, payload in self.line.frames():
+            self.take(opcode, payload)
+
+    def take(self, opcode: int, payload: bytes) -> None:
+        if opcode == 8:
+            self._was_closed = True
+        elif opcode == 2:
+            assert self._head is not None
+            (event, message), self._head = self._head, None
+            self.hear(event, message | {"data": load(zlib.decompress(payload))})
+        else:
+            assert self._head is None, "between an event and its attachment"
+            kind, _, packet = payload.partition(b"/v1,")
+            if kind == b"451-":
+                self._head = load(packet)
+                assert self._head[1]["data"] == {"_placeholder": True, "num": "0"}
+            elif kind == b"42":
+                self.hear(*load(packet))
+
+    def hear(self, event: str, message: dict[str, Any]) -> None:
+        if event in ("snapshot", "update", "delta"):
+            self.learn(event, message)
+        elif event == "resync":
+            self.resets.add(message["channel"])
+        elif event == "heartbeat":
+            for channel, seq in message["channels"].items():
+                epoch = self.world.beats[int(message["server_ts"])].get(channel)
+                has = self.at.get(channel)
+                if seq is not None and has is not None and has[0] == epoch and channel in self.joined:
+                    assert has[1] >= int(seq), "promised what was not sent"
+
+    def learn(self, event: str, message: dict[str, Any]) -> None:
+        channel, to = message["channel"], (message["epoch"], int(message["seq"]))
+        at = self.at.get(channel)
+        if at is not None and at[0] == to[0] and to[1] <= at[1] and event != "snapshot":
+            return  # sent again, after a resume from before it
+        if event == "snapshot":
+            assert at is None or (age(to), to[1]) >= (age(at), at[1])
+            self.states[channel] = message["data"]
+            self.resets.discard(channel)
+        else:
+            assert channel not in self.resets, "a resync must be followed by a snapshot"
+            assert at == (to[0], to[1] - 1), f"a hole: {event} to {to} at {at}"
+            if event == "update":
+                self.states[channel] = message["data"]
+            else:
+                assert self.options.get("delta")
+                assert int(message["prev_seq"]) == at[1]
+                self.states[channel] = patched(self.states[channel], message["data"])
+        self.at[channel] = to
+        assert self.states[channel] == load(self.world.redis.channels[channel].history[to])
+
+
+def age(at: tuple[str, int]) -> int:
+    return int(at[0][1:])
+
+
+class World:
+    """Everything between Redis and the clients."""
+
+    def __init__(self) -> None:
+        self.redis = Redis()
+        self.turns = Turns()
+        self.clock = ManualClock(1_000_000)
+        self.wires = Wires(self.turns, self.clock, max_outbox_bytes=OUTBOX, slow_seconds=SLOW_SECONDS)
+        self.pacer = Pacer(self.wires, self.clock, lambda _task: None)
+        self.fanout = Fanout(self.wires, self.pacer, max_channels=10)
+        self.sequencer = Sequencer(self.redis, self.fanout)
+        self.clients = Clients(max_per_user=1_000)
+        catalog = Catalog(self.sequencer, lambda: True)
+        nobody: Any = None
+        self.namespace = MarketNamespace(
+            self.clients, nobody, self.fanout, self.sequencer, catalog, max_request_channels=10
+        )
+        rounds: Rounds[Client] = Rounds(1.0)
+        self.pulse = Pulse(
+            self.clients,
+            Deadlines(),
+            nobody,
+            self.fanout,
+            self.wires,
+            self.sequencer,
+            Freshness(),
+            self.clock,
+            pings=rounds,
+            heartbeats=rounds,
+        )
+        self.beats: dict[int, dict[str, str]] = {}
+        """Which epochs a heartbeat (by its `server_ts`) speaks of."""
+        self._numbers = 0
+
+    def next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def beat(self) -> None:
+        self.clock.advance(0.001)
+        memories = {name: self.sequencer.find(name) for name in CHANNELS}
+        self.beats[self.clock.now_ms()] = {name: memory.epoch for name, memory in memories.items() if memory}
+        self.pulse._send_heartbeats(list(self.clients))
+
+    def turn(self) -> None:
+        while self.turns.spawned:
+            self.turns.spawned.popleft()()
+
+
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "delta": st.just(True),
+        "encoding": st.just("deflate"),
+        "max_rate_hz": st.sampled_from([0.5, 1.0, 10.0, 100.0]),
+    },
+)
+NAMES = st.sampled_from(CHANNELS)
+SOME = st.sets(NAMES, min_size=1)
+ROOM = st.sampled_from([0, 1, 100, 1_000, 10_000, 10_000_000])
+PICK = st.integers(0, 1_000)
+
+
+class StreamingMachine(RuleBasedStateMachine):
+    @initialize()
+    def start(self) -> None:
+        self.world = World()
+        self.readers: list[Reader] = []
+        self.in_flight: deque[LiveState] = deque()
+
+    # --- Redis -----------------------------------------------------------------------------
+
+    @rule(channel=NAMES, seeds=st.lists(st.integers(0, 2**32), min_size=1, max_size=3))
+    def publish(self, channel: str, seeds: list[int]) -> None:
+        self.in_flight.extend(self.world.redis.channels[channel].publish(seed) for seed in seeds)
+
+    @precondition(lambda self: self.in_flight)
+    @rule(number=st.integers(1, 5), corked=st.booleans())
+    def deliver(self, number: int, corked: bool) -> None:
+        for _ in range(min(number, len(self.in_flight))):
+            self.world.sequencer.announce(self.in_flight.popleft())
+            if not corked:
+                self.world.fanout.flush()
+        self.world.fanout.flush()
+
+    @precondition(lambda self: self.in_flight)
+    @rule(number=st.integers(1, 3))
+    def lose_announcements(self, number: int) -> None:
+        for _ in range(min(number, len(self.in_flight))):
+            self.in_flight.popleft()
+
+    @rule(channel=NAMES, keep=st.integers(0, 2))
+    def trim_log(self, channel: str, keep: int) -> None:
+        log = self.world.redis.channels[channel].log
+        while len(log) > keep:
+            log.popleft()
+
+    @rule(channel=NAMES)
+    def flush_redis(self, channel: str) -> None:
+        self.world.redis.channels[channel].flush()
+
+    @rule()
+    def check_positions(self) -> None:
+        for channel, position in self.world.redis.positions(CHANNELS).items():
+            if position is not None:
+                self.world.sequencer.catch_up(channel, position)
+        self.world.fanout.flush()
+
+    # --- clients ---------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.readers) < 6)
+    @rule(options=OPTIONS, room=ROOM, channels=SOME)
+    def join(self, options: dict[str, Any], room: int, channels: set[str]) -> None:
+        reader = Reader(self.world, len(self.readers), options, room)
+        reader.subscribe(channels, resume=False)
+        self.readers.append(reader)
+
+    @precondition(lambda self: self.readers)
+    @rule(pick=PICK, options=OPTIONS, channels=SOME, resume=st.booleans())
+    def subscribe_again(self, pick: int, options: dict[str, Any], channels: set[str], resume: bool) -> None:
+        reader = self.pick(pick)
+        if not reader.is_ended and reader.client.end_reason is None:
+            # Deltas of the old subscription may still be on their way.
+            reader.options = options | {"delta": True} if reader.options.get("delta") else options
+            reader.subscribe(channels, resume=resume)
+
+    @precondition(lambda self: self.readers)
+    @rule(pick=PICK)
+    def unsubscribe(self, pick: int) -> None:
+        reader = self.pick(pick)
+        if reader.joined and not reader.is_ended and reader.client.end_reason is None:
+            reader.unsubscribe(min(reader.joined))
+
+    @precondition(lambda self: self.readers)
+    @rule(pick=PICK, room=ROOM, resume=st.booleans())
+    def reconnect(self, pick: int, room: int, resume: bool) -> None:
+        reader = self.pick(pick)
+        reader.reconnect(room, resume=resume)
+
+    @precondition(lambda self: self.readers)
+    @rule(pick=PICK, room=ROOM)
+    def read(self, pick: int, room: int) -> None:
+        self.pick(pick).read(room)
+
+    # --- time ------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.001, 0.01, 0.1, 1.0, 6.0]))
+    def wait(self, seconds: float) -> None:
+        self.world.clock.advance(seconds)
+        self.world.pacer.release()
+        self.world.wires.check()
+
+    @rule()
+    def turn(self) -> None:
+        self.world.turn()
+
+    @rule()
+    def beat(self) -> None:
+        self.world.beat()
+
+    @rule()
+    def settle(self) -> None:
+        """Everything arrives, everyone reads, and whoever was cut off comes back: all have what Redis has."""
+        while self.in_flight:
+            self.world.sequencer.announce(self.in_flight.popleft())
+        self.check_positions()
+        for reader in self.readers:
+            reader.read(10**9)
+        self.turn()
+        for reader in self.readers:
+            reader.read(10**9)
+            if reader.is_ended:
+                reader.reconnect(10**9, resume=True)
+        self.wait(2.0)
+        self.beat()
+        for reader in self.readers:
+            reader.read(10**9)
+            for channel in reader.joined:
+                memory = self.world.sequencer.find(channel)
+                if memory is not None:
+                    assert reader.at[channel] == (memory.epoch, memory.seq)
+                    assert reader.states[channel] == load(memory.data)
+
+    def pick(self, number: int) -> Reader:
+        return self.readers[number % len(self.readers)]
+
+    @invariant()
+    def what_waits_is_bounded(self) -> None:
+        for reader in self.readers:
+            assert reader.wire.queue[1] <= OUTBOX + 64_000
+
+    @invariant()
+    def only_members_are_remembered(self) -> None:
+        joined = sum(len(reader.client.channels) for reader in self.readers)
+        assert self.world.fanout._joined == joined
+
+
+TestStreaming = StreamingMachine.TestCase
+TestStreaming.settings = settings(
+    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -61,10 +61,22 @@ def _drop_ttl_indexes(database: MongoDatabase) -> None:
                     raise
 
 
+def _drop_time_indexes(database: MongoDatabase) -> None:
+    # Retention goes by expiry, along the index that queries use; this one made every insert a third dearer.
+    for name in (names.COLLECTION_CHAINS, names.COLLECTION_METRICS):
+        if "source_at" in database[name].index_information():
+            try:
+                database[name].drop_index("source_at")
+            except OperationFailure as error:
+                if error.code != INDEX_NOT_FOUND:
+                    raise
+
+
 VERSIONS: Final = (
     Version(1, "chains, metrics, ticks, volatility history, users"),
     Version(2, "retention is a sweep, not a TTL index", _drop_ttl_indexes),
     Version(3, "surfaces, bars, presence, sessions, tokens, logs, alerts; validators"),
+    Version(4, "chains and metrics are retired expiry by expiry", _drop_time_indexes),
 )
 """Append one whenever a collection, a validator or an index changes."""
 

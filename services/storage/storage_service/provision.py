@@ -11,6 +11,8 @@ import time
 from contextlib import ExitStack
 from typing import Any, Final
 
+from pymongo.errors import ConnectionFailure
+
 from aro.adapters import mongo
 from aro.adapters.clock import Clock
 from aro.adapters.mongo import MongoDatabase, MongoError
@@ -24,6 +26,7 @@ ACCOUNT: Final = "aro"
 PATIENCE_SECONDS: Final = 60.0
 COMMAND_SECONDS: Final = 60.0
 """An index over what an older version stored takes its time."""
+_RETRY_SECONDS: Final = 1.0
 _COMMAND_NOT_FOUND: Final = 59
 _ALREADY_INITIALIZED: Final = 23
 _USER_NOT_FOUND: Final = 11
@@ -31,7 +34,20 @@ _AUTHENTICATION_FAILED: Final = 18
 
 
 def provision(settings: ProvisionSettings, clock: Clock) -> None:
-    """Raises `MongoError` if the server does not answer or refuses."""
+    """Raises `MongoError` if the server refuses, or does not answer for `PATIENCE_SECONDS`: it may be recovering."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            _provision(settings, clock)
+            return
+        except ConnectionFailure as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("MongoDB is away; trying again", **{"error.type": type(error).__name__})
+            time.sleep(_RETRY_SECONDS)
+
+
+def _provision(settings: ProvisionSettings, clock: Clock) -> None:
     with ExitStack() as opened:
         admin = _log_in(opened, settings.root_url)
         _initiate(admin, settings)

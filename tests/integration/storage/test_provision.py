@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pymongo
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from aro.adapters.clock import SystemClock
 from aro.adapters.mongo import MongoError
 from aro.runtime.settings import Secret
-from aro.testing.servers import MongoServer
+from aro.testing.eventually import eventually
+from aro.testing.servers import MongoServer, Process
 from storage_service.migrations import pending
 from storage_service.provision import ProvisionSettings, provision
 
@@ -47,3 +49,28 @@ def test_the_command_says_what_is_missing() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert "ARO_MONGO_ROOT_URL" in done.stderr
+
+
+def test_it_waits_for_a_server_that_is_still_starting(tmp_path: Path) -> None:
+    server = MongoServer(tmp_path)
+    wanted = settings(server, "first")
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("ARO_")},
+        "ARO_MONGO_ROOT_URL": str(wanted.root_url),
+        "ARO_MONGO_PASSWORD": "first",
+        "ARO_MONGO_DATABASE": wanted.database,
+        "ARO_MONGO_MEMBERS": ",".join(wanted.members),
+    }
+    command = Process(
+        [sys.executable, "-m", "storage_service", "provision"], tmp_path / "provision.log", environ=environ
+    )
+    command.start()
+    eventually(lambda: "trying again" in command.output(), "a first try in vain", seconds=30)
+    server.start()
+    try:
+        eventually(lambda: not command.is_running, "it to end", seconds=30)
+        assert command.stop() == 0
+        with client(server, "first") as found:
+            assert pending(found["provisioned"]) == []
+    finally:
+        server.stop()

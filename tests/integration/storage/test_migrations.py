@@ -87,7 +87,8 @@ def test_what_cannot_be_done_is_said(mongo_server: MongoServer) -> None:
 def test_many_at_once_beside_a_live_system(empty: MongoDatabase, mongo_server: MongoServer) -> None:
     """From an old schema, while chains are stored: nothing is refused, nothing is lost, and all end alike."""
     for name in ("chain_snapshots", "chain_metrics"):
-        empty[name].create_index("source_at", name="source_at_ttl", expireAfterSeconds=7_200)
+        ttl = {"name": "source_at_ttl", "expireAfterSeconds": 7_200}
+        empty[name].create_index("source_at", **(ttl if name == "chain_snapshots" else {"name": "source_at"}))
         empty[name].create_index([("expiry", 1)], name="product_expiry_time")
     ChainStore(empty).save([enriched.record(enriched.SNAPSHOT_TS + n) for n in range(300)])
     stop = threading.Event()
@@ -113,7 +114,7 @@ def test_many_at_once_beside_a_live_system(empty: MongoDatabase, mongo_server: M
             database.client.close()
     assert pending(empty) == []
     indexes = empty["chain_snapshots"].index_information()
-    assert "source_at_ttl" not in indexes
+    assert indexes.keys().isdisjoint({"source_at_ttl", "source_at"})
     assert [name for name, _ in indexes["product_expiry_time"]["key"]] == ["product", "expiry", "source_at"]
     assert stored
     assert empty["chain_metrics"].count_documents({}) == 300 + len(stored)

@@ -6,8 +6,8 @@ calls `Connection` when there is something to read; a greenlet exists only while
 reading pauses meanwhile, so messages are handled one by one in their order. Pings are sent by `Pulse`.
 
 What is used of engineio beyond its documented interface (versions are pinned): `Server._handle_connect`,
-`Server._trigger_event`, `Server.sockets` and `handlers`, `Socket.receive`, and the attributes that
-`BaseSocket.__init__` sets.
+`Server._trigger_event`, `Server.sockets` and `handlers`, `Socket.receive`, the attributes that `BaseSocket.__init__`
+sets, and of socketio `Manager.basic_enter_room`. `tests/unit/gateway/test_engine.py` holds all of them to it.
 """
 
 import socket
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import engineio
+import socketio
 from engineio import packet as engine_packet
 from engineio import socket as engine_socket
 
@@ -65,6 +66,14 @@ class Engine(engineio.Server):  # type: ignore[misc]
             connection.close(wait=False)
         connection.read_on()
         return []
+
+
+class Sessions(socketio.Manager):  # type: ignore[misc]
+    """Socket.IO's sessions without a room for each, which nobody sends to: leaving would look through all of them."""
+
+    def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+        if room is None:
+            super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
 
 
 def plug_in(

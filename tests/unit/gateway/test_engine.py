@@ -8,11 +8,12 @@ from typing import Any
 
 import engineio
 import pytest
+import socketio
 from engineio import base_socket
 from engineio import socket as engine_socket
 
 from socket_gateway import websocket
-from socket_gateway.engine import LINGER_SECONDS, Connection, plug_in
+from socket_gateway.engine import LINGER_SECONDS, Connection, Sessions, plug_in
 
 HANDSHAKE = {
     "REQUEST_METHOD": "GET",
@@ -110,6 +111,20 @@ def test_what_is_used_of_engineio_is_there() -> None:
         assert used in received
     overridden = {"send", "close", "schedule_ping"}
     assert overridden <= set(vars(engine_socket.Socket)) & set(vars(Connection))
+
+
+def test_sessions_come_and_go_without_rooms_of_their_own() -> None:
+    manager = Sessions()
+    socketio.Server(async_mode="threading", client_manager=manager)
+    sid = manager.pre_connect("engine-1", "/v1")
+    manager.connect(sid, "/v1")
+    assert manager.is_connected(sid, "/v1")
+    assert (manager.sid_from_eio_sid("engine-1", "/v1"), manager.eio_sid_from_sid(sid, "/v1")) == (sid, "engine-1")
+    assert list(manager.rooms["/v1"]) == [None]
+    manager.pre_disconnect(sid, "/v1")
+    manager.disconnect(sid, "/v1")
+    assert not manager.is_connected(sid, "/v1")
+    assert manager.sid_from_eio_sid("engine-1", "/v1") is None
 
 
 def test_the_handshake_is_answered_and_the_session_opened(server: Server) -> None:

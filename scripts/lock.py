@@ -2,7 +2,8 @@
 
 A service needs what its ``requirements.in`` and the ``dependencies`` of its ``pyproject.toml`` name; our own
 package ``aro[extra]`` is replaced by what `services/shared/pyproject.toml` says that the extra needs.
-``scripts/`` (the local platform) and ``tests/`` need what all services need, and their own on top. Tools in folders
+``scripts/`` (the local platform) and ``tests/`` need what all services need, and their own on top. Folders of
+``observability/`` name what comes on top of an image. Tools in folders
 below ``scripts/``, and what benchmarks below ``tests/load/`` compare with, live in environments of their own, so they
 share no version with anybody.
 Each compiled file names the digest of its inputs, so ``--check`` needs neither network nor uv.
@@ -107,7 +108,9 @@ def targets(root: Path) -> list[Target]:
         source = root / name / "requirements.in"
         everything = everything | expand(read_requirements(source), shared)
         found.append(_target(everything, source))
-    return found
+    # Comes on top of an image, and so must have its versions.
+    on_top = sorted((root / "observability").glob("*/requirements.in"))
+    return found + [_target(expand(read_requirements(source), shared), source) for source in on_top]
 
 
 def tool_targets(root: Path) -> list[Target]:

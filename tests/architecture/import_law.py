@@ -26,7 +26,7 @@ SERVICE_MAY_IMPORT: Final = {"aro.contracts", "aro.quant", "aro.adapters", "aro.
 DRIVERS: Final = {"redis", "pymongo", "bson", "requests", "jwt", "cryptography", "argon2", "msgspec"}
 FRAMEWORKS: Final = {
     *{"flask", "werkzeug", "flask_smorest", "apispec", "marshmallow", "webargs", "gunicorn"},
-    *{"celery", "kombu", "billiard", "structlog", "prometheus_client", "msgspec"},
+    *{"celery", "kombu", "billiard", "structlog", "prometheus_client", "msgspec", "opentelemetry"},
 }
 PACKAGES: Final = {
     "aro.contracts": {"msgspec"},

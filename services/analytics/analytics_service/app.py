@@ -86,6 +86,7 @@ def build(
         verifier=verifier,
         revocations=revocations,
         trusted_proxies=settings.trusted_proxies,
+        otlp_endpoint=settings.otlp_endpoint,
     )
     results = Results(max_bytes=round(settings.result_cache_mib * MIB))
     asking = Asking(

@@ -106,6 +106,7 @@ def build(settings: ApiGatewaySettings, clock: Clock) -> Gateway:
         revocations=revocations,
         trusted_proxies=settings.trusted_proxies,
         serves_metrics=False,
+        otlp_endpoint=settings.otlp_endpoint,
     )
     limits = quotas(settings, clock)
     limit_users(app, limits)

@@ -16,6 +16,7 @@ from api_gateway.failures import UpstreamAway, UpstreamBusy, UpstreamGarbled, Up
 from api_gateway.streams import CHUNK_BYTES, Stream, limit_wait
 from aro.adapters.clock import Clock
 from aro.contracts.problems import AroError
+from aro.runtime import tracing
 from aro.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -143,17 +144,18 @@ class Upstream:
     def _send(self, turn: _Turn) -> Reply:
         call = turn.call
         left = max(0.01, turn.until - self._clock.monotonic())
-        response = self._pool.urlopen(
-            call.method,
-            call.target,
-            body=call.body or None,
-            headers=call.headers,
-            timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, left), total=left),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
+        with tracing.span(f"{call.method} {self.name}", kind="client"):
+            response = self._pool.urlopen(
+                call.method,
+                call.target,
+                body=call.body or None,
+                headers=tracing.carried(call.headers),
+                timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, left), total=left),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
         try:
             return Reply(response.status, list(response.headers.items()), self._body(response, turn))
         except BaseException:

@@ -123,7 +123,13 @@ def build(
     verifier = LiveVerifier(
         TokenVerifier(keys, **names), accounts, sessions, tokens, require_ready=health.require_ready
     )
-    app = create_app("auth", health=health, verifier=verifier, trusted_proxies=settings.trusted_proxies)
+    app = create_app(
+        "auth",
+        health=health,
+        verifier=verifier,
+        trusted_proxies=settings.trusted_proxies,
+        otlp_endpoint=settings.otlp_endpoint,
+    )
     throttle = Throttle(settings)
     throttle.attach(app)
     administration = Administration(stores.users, endings, clock)

@@ -82,6 +82,7 @@ def build(
         verifier=verifier,
         revocations=revocations,
         trusted_proxies=settings.trusted_proxies,
+        otlp_endpoint=settings.otlp_endpoint,
     )
     quota = IngestQuota(
         clock,

@@ -94,7 +94,13 @@ def build(
     health = Health(ready={"mongo": lambda: mongo.ping(database), "collections": preparation.check})
     keys = JwksKeys(settings.jwks_url, clock=clock)
     verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
-    app = create_app("storage", health=health, verifier=verifier, revocations=revocations)
+    app = create_app(
+        "storage",
+        health=health,
+        verifier=verifier,
+        revocations=revocations,
+        otlp_endpoint=settings.otlp_endpoint,
+    )
     reader = Reader(ChainStore(database), TickStore(database), clock)
     for routes in (product_routes, chain_routes, tick_routes):
         app.register_blueprint(routes(reader, health))

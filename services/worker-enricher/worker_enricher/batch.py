@@ -28,6 +28,7 @@ from aro.contracts.names import (
 )
 from aro.contracts.problems import MessageRejected
 from aro.quant.columns import check_tick
+from aro.runtime import tracing
 from aro.runtime.logs import TRACE_ID, concerning, get_logger
 from worker_enricher import metrics
 from worker_enricher.bars import minute_of
@@ -248,6 +249,7 @@ def _sound_tick(message: bytes) -> UnderlyingTick:
 def _timed(stage: str) -> Iterator[None]:
     started = time.perf_counter()
     try:
-        yield
+        with tracing.span(stage):
+            yield
     finally:
         metrics.stage_seconds.labels(stage).observe(time.perf_counter() - started)

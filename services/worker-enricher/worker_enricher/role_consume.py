@@ -9,6 +9,7 @@ from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.contracts.names import QUEUE_ENRICH, TASK_ENRICH
+from aro.runtime import tracing
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
@@ -27,9 +28,18 @@ def run(settings: WorkerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     app = create_app(settings)
+    tracing.start("worker-enricher-consume", settings.otlp_endpoint)
 
     def send(batch: Batch) -> None:
-        app.send_task(TASK_ENRICH, args=[batch], queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS, retry=False)
+        with tracing.span("send batch", kind="producer", entries=sum(map(len, batch.values()))):
+            app.send_task(
+                TASK_ENRICH,
+                args=[batch],
+                queue=QUEUE_ENRICH,
+                expires=BATCH_EXPIRES_SECONDS,
+                retry=False,
+                headers=tracing.carried({}),
+            )
 
     client = redis_client.connect(settings.redis_url)
     broker = redis_client.connect(settings.broker_url)
@@ -53,4 +63,5 @@ def run(settings: WorkerSettings) -> None:
     serve_operations("worker-enricher-consume", host=settings.host, port=settings.operations_port, health=health)
     log.info("consuming")
     consumer.run(stop)
+    tracing.stop()
     log.info("stopped")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from celery import Celery, signals
+from celery import Celery, current_task, signals
 from prometheus_client import multiprocess
 
 from aro.adapters import mongo, redis_client
@@ -27,6 +27,7 @@ from aro.contracts.names import (
     TASK_STATUS,
     TASK_SURFACE,
 )
+from aro.runtime import tracing
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from worker_enricher import schedule
 from worker_enricher.bar_desk import BarDesk
@@ -79,10 +80,13 @@ def create_app(settings: WorkerSettings) -> Celery:
     hands: list[Hands] = []
 
     def open_after_fork(**_: Any) -> None:
+        tracing.start("worker-enricher-work", settings.otlp_endpoint)
         hands[:] = [open_hands(settings)]
 
     def enrich(batch: dict[str, Sequence[str]]) -> None:
-        hands[0].processor.process(batch)
+        entries = sum(map(len, batch.values()))
+        with tracing.span("enrich batch", kind="consumer", carrier=_sender(), entries=entries):
+            hands[0].processor.process(batch)
 
     def status() -> None:
         held = hands[0]
@@ -106,7 +110,18 @@ def create_app(settings: WorkerSettings) -> Celery:
     observe_tasks()
     signals.worker_process_init.connect(open_after_fork, weak=False)
     signals.worker_process_shutdown.connect(_forget_metrics, weak=False)
+    signals.worker_process_shutdown.connect(_send_last_spans, weak=False)
     return app
+
+
+def _sender() -> dict[str, str]:
+    """What the process that sent the present task says of its trace."""
+    return {"traceparent": current_task.request.get("traceparent") or ""}
+
+
+def _send_last_spans(**_: Any) -> None:
+    """Children of the pool end without their exit handlers."""
+    tracing.stop()
 
 
 def _forget_metrics(pid: int, **_: Any) -> None:

@@ -17,11 +17,13 @@ from werkzeug.exceptions import HTTPException, NotAcceptable, RequestEntityTooLa
 from werkzeug.http import HTTP_STATUS_CODES
 
 from aro.contracts.problems import AroError, Forbidden, RateLimited, TokenMissing
+from aro.runtime import tracing
 from aro.runtime.addresses import Networks, nearest_untrusted, parse_networks
 from aro.runtime.answers import answers
 from aro.runtime.health import Health
 from aro.runtime.logs import bind_request_id, get_logger
 from aro.runtime.metrics import describe_build, exposition, histogram
+from aro.runtime.request_spans import trace_requests
 
 if TYPE_CHECKING:  # processes that only serve health and metrics need no token libraries
     from aro.adapters.revocations import Revocations
@@ -87,15 +89,19 @@ def create_app(
     revocations: "Revocations | None" = None,
     trusted_proxies: tuple[str, ...] = (),
     serves_metrics: bool = True,
+    otlp_endpoint: str | None = None,
 ) -> Flask:
     """A Flask app that answers only what it declares.
 
     `verifier` may be None for processes that serve nothing but health and metrics. With `revocations`, tokens of
     ended sessions are refused. `trusted_proxies` are networks whose ``X-Forwarded-For`` is believed, see
     `client_address`; ValueError if one of them is no network. A service on a public port must not serve its metrics
-    there: see `aro.runtime.operations`.
+    there: see `aro.runtime.operations`. With `otlp_endpoint`, tracing is started, see `aro.runtime.tracing`.
     """
     app = Flask(service, static_folder=None)
+    if otlp_endpoint is not None:
+        tracing.start(service, otlp_endpoint)
+        trace_requests(app, besides=OPERATIONS_ROUTES)
     # "//" in a path is another path, and not worth a redirect that no route declares.
     app.url_map.merge_slashes = False
     app.extensions[_TRUSTED_PROXIES] = parse_networks(trusted_proxies)

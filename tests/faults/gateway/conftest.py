@@ -23,9 +23,10 @@ from aro.testing.issuer import Issuer
 from aro.testing.servers import RedisServer
 from aro.testing.services import HttpService
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
-if str(EXAMPLES) not in sys.path:
-    sys.path.insert(0, str(EXAMPLES))
+ROOT = Path(__file__).resolve().parents[3]
+for folder in (ROOT / "examples", ROOT / "tests" / "integration" / "gateway"):  # the official clients; players
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 CHANNELS = [f"chain:NIFTY:20{year}-01-01" for year in range(31, 35)]
 STRIKES = 20

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import option_aro_client as official
 import pytest
 
 from aro.testing.balancer import Balancer
@@ -67,7 +68,9 @@ def test_a_rolling_restart_loses_nothing_unsaid(estate: Callable[..., Any], note
     balancer = Balancer([gateway.port for gateway in running.gateways])
     balancer.start()
     with closing(_Stopping(balancer)):
-        crowd = running.crowd(balancer.port, [running.member(number) for number in range(40)])
+        forms: list[dict[str, Any]] = [{}, {"delta": True, "encoding": "deflate"}]
+        members = [running.member(number, apply=official.apply_patch, **forms[number % 2]) for number in range(40)]
+        crowd = running.crowd(balancer.port, members)
         eventually(lambda: crowd.subscribed() == 40, "everybody to be there")
         assert min(balancer.connections().values()) > 0, "both gateways serve"
 

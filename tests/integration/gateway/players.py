@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +19,9 @@ EXAMPLES = ROOT / "examples"
 sys.path.insert(0, str(EXAMPLES))
 import option_aro_client as official  # noqa: E402
 
+JAVASCRIPT = str(EXAMPLES / "option-aro-client.mjs")
+NEWEST, OLDER = "socket.io-client", "socket.io-client-4.5"
+"""Packages of node/."""
 NAMESPACE = "/v1"
 STATES = ("snapshot", "update", "delta")
 OTHERS = ("heartbeat", "resync", "draining", "error")
@@ -32,6 +36,16 @@ class Player(Protocol):
         """`first` is a token that expires soon, `then` its successor."""
 
     def stop(self) -> None: ...
+
+
+def install() -> Path:
+    """The folder of node/, with its packages as locked."""
+    assert shutil.which("npm"), "these tests need Node.js and npm"
+    wanted, installed = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+        command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(command, cwd=NODE, check=True, timeout=120)
+    return NODE
 
 
 def written(message: dict[str, Any]) -> dict[str, Any]:

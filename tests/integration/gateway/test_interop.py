@@ -2,8 +2,6 @@
 
 import base64
 import json
-import shutil
-import subprocess
 import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from players import EXAMPLES, NODE, STATES, Async, Form, InNode, Official, Player, Sync, official
+from players import JAVASCRIPT, NEWEST, OLDER, STATES, Async, Form, InNode, Official, Player, Sync, install, official
 
 from aro.adapters.live import LiveReader
 from aro.testing.continuity import Continuity, Truth
 from aro.testing.eventually import eventually
 
 FORMS: list[dict[str, Any]] = [{}, {"delta": True}, {"encoding": "deflate"}, {"delta": True, "encoding": "deflate"}]
-JAVASCRIPT = str(EXAMPLES / "option-aro-client.mjs")
-NEWEST, OLDER = "socket.io-client", "socket.io-client-4.5"
 SOON = 63
 """Lifetime in seconds of a token whose socket is asked for a new one after 3 s."""
 ROUNDS_BEFORE, ROUNDS_AWAY, ROUNDS_AFTER = 5, 3, 2
@@ -42,12 +38,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def packages() -> Path:
-    assert shutil.which("npm"), "these tests need Node.js and npm"
-    wanted, installed = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
-        command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(command, cwd=NODE, check=True, timeout=120)
-    return NODE
+    return install()
 
 
 @pytest.fixture(scope="module")

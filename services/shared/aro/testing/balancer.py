@@ -19,6 +19,7 @@ class Balancer:
         self._open = dict.fromkeys(ports, 0)
         """Connections per backend."""
         self._ready: set[int] = set()
+        self._fronts: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="balancer", daemon=True)
         self.port = 0
@@ -35,6 +36,13 @@ class Balancer:
 
     def connections(self) -> dict[int, int]:
         return dict(self._open)
+
+    def cut(self) -> int:
+        """Reset every connection, wherever it is in whatever it carries; how many there were."""
+        fronts = list(self._fronts)
+        for front in fronts:
+            self._loop.call_soon_threadsafe(front.transport.abort)
+        return len(fronts)
 
     async def _listen(self) -> int:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, 0, backlog=4_096)
@@ -64,12 +72,14 @@ class Balancer:
             except OSError:
                 continue
             self._open[port] += 1
+            self._fronts.add(writer)
             try:
                 # The callback of asyncio's own server takes a cancelled task for a failure.
                 with contextlib.suppress(asyncio.CancelledError):
                     await _pass_on(reader, writer, behind_reader, behind_writer)
             finally:
                 self._open[port] -= 1
+                self._fronts.discard(writer)
             return
         writer.transport.abort()
 

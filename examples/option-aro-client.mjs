@@ -16,8 +16,8 @@
  *
  * The client connects again after every loss, at the time that a gateway asks for when it shuts down, and resumes where
  * it was; brings a new token in time; takes nothing twice or backwards; and asks again wherever a message is missing.
- * `onNotice(name, payload)` tells what else happens: connected, disconnected, rejected, hole, resync, draining, error,
- * and refused, after which it does not try again.
+ * `onNotice(name, payload)` tells what else happens: connected, resumed, disconnected, rejected, hole, resync, draining,
+ * error, and refused, after which it does not try again.
  */
 
 const STATES = ["snapshot", "update", "delta"];
@@ -218,6 +218,9 @@ export class OptionAro {
   #answered(socket, subscription, answer) {
     if (answer.error) return this.onNotice("error", answer.error);
     for (const { channel } of answer.ok) this.#owners.set(channel, subscription);
+    const resumed = answer.ok.filter(({ recovered }) => recovered !== undefined);
+    const recovered = resumed.filter((entry) => entry.recovered).length;
+    if (resumed.length) this.onNotice("resumed", { channels: resumed.length, recovered });
     for (const entry of answer.rejected) {
       this.#awaited.delete(entry.channel);
       this.onNotice("rejected", entry);

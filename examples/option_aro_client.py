@@ -16,8 +16,8 @@ one; None where that cannot be said. Callbacks come one at a time, in order, fro
 
 The client connects again after every loss, at the time that a gateway asks for when it shuts down, and resumes where it
 was; brings a new token in time; takes nothing twice or backwards; and asks again wherever a message is missing.
-`on_notice(name, payload)` tells what else happens: ``connected``, ``disconnected``, ``rejected``, ``hole``, ``resync``,
-``draining``, ``error``.
+`on_notice(name, payload)` tells what else happens: connected, resumed, disconnected, rejected, hole, resync,
+draining, error.
 
 Needs: pip install "python-socketio[client]".
 """
@@ -270,13 +270,12 @@ class OptionAro:
             return self._source()
         except Refused:
             raise
-        except Exception as error:  # noqa: BLE001 - the source is the user's; it ends the client by raising Refused
+        except Exception as error:  # noqa: BLE001 - the source is the user's; to end the client it raises Refused
             self._on_notice("error", {"code": "no_token", "detail": f"{type(error).__name__}: {error}"})
             return None
 
     def _refuse(self, problem: Any) -> None:
-        data = problem.get("data") if isinstance(problem, dict) else None
-        self._problem = data if isinstance(data, dict) else {}
+        self._problem = (isinstance(problem, dict) and problem.get("data")) or {}
 
     def _is_connected(self) -> bool:
         return self._socket is not None and NAMESPACE in self._socket.namespaces
@@ -308,6 +307,9 @@ class OptionAro:
             return
         with self._lock:
             self._owners.update({entry["channel"]: subscription for entry in answer["ok"]})
+        resumed = [entry["recovered"] for entry in answer["ok"] if "recovered" in entry]
+        if resumed:
+            self._on_notice("resumed", {"channels": len(resumed), "recovered": sum(resumed)})
         for entry in answer["rejected"]:
             self._awaited.discard(entry["channel"])
             self._on_notice("rejected", entry)

@@ -25,16 +25,24 @@ exit code: 0 done, 2 wrong usage, 3 refused, 4 not reachable, 5 closed by the ga
 
 const EXIT = { done: 0, usage: 2, refused: 3, unreachable: 4, closed: 5 };
 const FIRST_CONNECT_MS = 10_000;
-const RETRY_MS = 1_000;
 const DEFAULT_PRODUCTS = ["NIFTY", "BANKNIFTY"];
+const AUTH_URL = (process.env.ARO_AUTH_URL || "http://127.0.0.1:8000").replace(/\/$/, "");
+const GATEWAY_URL = (process.env.ARO_GATEWAY_URL || "http://127.0.0.1:8010").replace(/\/$/, "");
+const COMES_LATER = ["unknown_expiry", "service_unavailable"];
 
 async function main() {
   const options = readArguments();
   const io = loadSocketIo();
+  const { OptionAro, login } = await import("../examples/option-aro-client.mjs");
   process.stdout.on("error", () => process.exit(EXIT.done)); // "| head" has seen enough
-  const account = new Account();
-  await account.token(); // a wrong password is said at once, and not as a refused socket
-  new Subscriber(io, account, options).start();
+  const source = process.env.ARO_TOKEN ? () => process.env.ARO_TOKEN : login(AUTH_URL, ...credentials());
+  let first = await firstToken(source); // a wrong password is said at once, and not as a refused socket
+  const token = () => {
+    const known = first;
+    first = undefined;
+    return known ?? source();
+  };
+  new Subscriber(OptionAro, io, token, options).start();
 }
 
 function readArguments() {
@@ -65,199 +73,96 @@ function loadSocketIo() {
   }
 }
 
-/** The account that is logged in, and its access token for as long as that is good. */
-class Account {
-  constructor() {
-    this.url = (process.env.ARO_AUTH_URL || "http://127.0.0.1:8000").replace(/\/$/, "");
-    this.renewAt = 0;
-  }
-
-  async token() {
-    if (process.env.ARO_TOKEN) return process.env.ARO_TOKEN;
-    if (Date.now() >= this.renewAt) await this.logIn();
-    return this.current;
-  }
-
-  async logIn() {
-    let answer;
-    try {
-      answer = await fetch(`${this.url}/api/v1/auth/login`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(credentials()),
-        signal: AbortSignal.timeout(10_000),
-      });
-    } catch (error) {
-      return finish(EXIT.unreachable, `cannot log in: ${this.url} does not answer (${error.cause?.code || error.name})`);
-    }
-    const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) return finish(EXIT.refused, `cannot log in: ${body.detail || `HTTP ${answer.status}`}`);
-    this.current = body.access_token;
-    this.renewAt = Date.now() + ((body.expires_in || 900) - 90) * 1_000;
-  }
-}
-
 function credentials() {
   const { ARO_EMAIL: email, ARO_PASSWORD: password } = process.env;
-  if (email && password) return { email, password };
+  if (email && password) return [email, password];
   const state = process.env.XDG_STATE_HOME || path.join(os.homedir(), ".local", "state");
   const file = path.join(process.env.ARO_HOME || path.join(state, "option-aro"), "demo.json");
   try {
     const demo = JSON.parse(fs.readFileSync(file, "utf8"));
-    return { email: demo.email, password: demo.password };
+    return [demo.email, demo.password];
   } catch {
     return finish(EXIT.usage, `set ARO_EMAIL and ARO_PASSWORD: there is no demo account in ${file}; is the platform started?`);
   }
 }
 
-/** Follows channels and knows for each which message is the next one, so that no hole stays unnoticed. */
+async function firstToken(source) {
+  try {
+    return await source();
+  } catch (error) {
+    const isAway = error instanceof TypeError; // what fetch says when nobody answers
+    if (isAway) return finish(EXIT.unreachable, `cannot log in: ${AUTH_URL} does not answer (${error.cause?.code || error.message})`);
+    return finish(EXIT.refused, `cannot log in: ${error.message}`);
+  }
+}
+
+/** Prints what the official client brings, and says what happens beside it. */
 class Subscriber {
-  constructor(io, account, options) {
-    this.account = account;
+  constructor(OptionAro, io, token, options) {
     this.options = options;
-    this.wanted = options.channels.length
-      ? options.channels
-      : DEFAULT_PRODUCTS.flatMap((product) => [`ticks:${product}`, `metrics:${product}:*`]);
-    this.positions = new Map(); // channel -> {epoch, seq}
     this.awaited = new Set();
-    this.far = new Set(); // expiries that the default view leaves out; their snapshots are on their way still
+    this.nearest = new Map(); // product -> the expiry that the default view shows
     this.printer = new Printer();
     this.hasConnected = false;
-    this.url = (process.env.ARO_GATEWAY_URL || "http://127.0.0.1:8010").replace(/\/$/, "");
-    this.socket = io(`${this.url}/v1`, {
-      transports: ["websocket"],
-      reconnectionDelayMax: 5_000,
-      autoConnect: false,
-      auth: (give) => account.token().then((token) => give({ token })),
-    });
+    this.client = new OptionAro(io, { url: GATEWAY_URL, token, onNotice: (name, payload) => this.notices[name]?.(payload) });
+    const products = DEFAULT_PRODUCTS.flatMap((product) => [`ticks:${product}`, `metrics:${product}:*`]);
+    const channels = options.channels.length ? options.channels : products;
+    this.client.subscribe(channels, (channel, state, info) => this.take(channel, state, info), { delta: true });
   }
 
   start() {
-    const on = (name, handler) => this.socket.on(name, handler.bind(this));
-    on("connect", this.onConnect);
-    on("connect_error", this.onConnectError);
-    on("disconnect", this.onDisconnect);
-    on("snapshot", this.take);
-    on("update", this.onUpdate);
-    on("heartbeat", this.onHeartbeat);
-    on("resync", ({ channel, reason }) => say(`${channel}: a new snapshot follows, because of ${words(reason)}`));
-    on("auth_expiring", this.onAuthExpiring);
-    on("draining", ({ retry_after }) => say(`the gateway is shutting down; it asks to come back within ${retry_after} s`));
-    on("error", this.onError);
-    this.socket.connect();
+    this.client.start();
     setTimeout(() => {
-      if (!this.hasConnected) finish(EXIT.unreachable, `no connection to ${this.url} within ${FIRST_CONNECT_MS / 1_000} s`);
+      if (!this.hasConnected) finish(EXIT.unreachable, `no connection to ${GATEWAY_URL} within ${FIRST_CONNECT_MS / 1_000} s`);
     }, FIRST_CONNECT_MS).unref();
     if (Number.isFinite(this.options.seconds)) setTimeout(() => finish(EXIT.done), this.options.seconds * 1_000);
     process.on("SIGINT", () => finish(EXIT.done));
   }
 
-  onConnect() {
-    say(this.hasConnected ? "connected again" : `connected to ${this.url}`);
-    this.hasConnected = true;
-    this.lastError = undefined;
-    // Channels that are followed already are resumed by name: a pattern could stand for others by now.
-    const followed = [...this.positions.keys()];
-    const open = this.wanted.filter((name) => !followed.some((channel) => matches(name, channel)));
-    if (followed.length) this.subscribe(followed, Object.fromEntries(this.positions));
-    if (open.length) this.subscribe(open);
-  }
-
-  subscribe(channels, resume) {
-    const request = resume ? { channels, resume } : { channels };
-    this.socket.timeout(10_000).emit("subscribe", request, (lost, answer) => {
-      if (lost || !this.socket.connected) return; // connecting again subscribes again
-      if (answer.error) return finish(EXIT.refused, `${answer.error.code}: ${answer.error.detail}`);
-      if (resume) {
-        const recovered = answer.ok.filter((entry) => entry.recovered).length;
-        say(`${recovered} of ${answer.ok.length} channels recovered without loss, the others by a snapshot`);
-      } else {
-        this.leaveFarExpiries(answer.ok.map((entry) => entry.channel));
-      }
-      answer.rejected.forEach((entry) => this.onRejected(entry));
-    });
-  }
-
-  leaveFarExpiries(channels) {
-    if (this.options.channels.length) return;
-    for (const product of DEFAULT_PRODUCTS) {
-      const expiries = channels.filter((channel) => channel.startsWith(`metrics:${product}:`)).sort();
-      const far = expiries.slice(1);
-      far.forEach((channel) => this.far.add(channel));
-      if (far.length) this.socket.emit("unsubscribe", { channels: far });
-    }
-  }
-
-  onRejected({ channel, code, detail }) {
-    const comesLater = code === "unknown_expiry" || code === "service_unavailable";
-    if (!comesLater) return finish(EXIT.refused, `${channel} was rejected: ${code}: ${detail}`);
-    if (!this.awaited.has(channel)) say(`${detail}; waiting for it`);
-    this.awaited.add(channel);
-    this.positions.delete(channel);
-    setTimeout(() => this.socket.connected && this.subscribe([channel]), RETRY_MS);
-  }
-
-  onConnectError(error) {
-    const code = error.data?.code;
-    if (code === "service_unavailable") {
-      say(`refused for the moment: ${error.data.detail}`);
-      setTimeout(() => this.socket.connect(), RETRY_MS);
-    } else if (code) {
-      finish(EXIT.refused, `the gateway refused: ${code}: ${error.data.detail}`);
-    } else if (error.message !== this.lastError) {
-      this.lastError = error.message;
-      say(`no connection to ${this.url} (${error.message}); trying on`);
-    }
-  }
-
-  onDisconnect(reason) {
-    if (reason !== "io server disconnect") return say(`disconnected (${reason}); connecting again`);
-    // The gateway meant it: official clients do not come back by themselves from this.
-    if (this.lastProblem?.code !== "token_expired" || process.env.ARO_TOKEN) {
-      return finish(EXIT.closed, `closed by the gateway: ${this.lastProblem?.detail || "no reason given"}`);
-    }
-    this.account.renewAt = 0;
-    return this.socket.connect();
-  }
-
-  onUpdate(message) {
-    const last = this.positions.get(message.channel);
-    if (last?.epoch === message.epoch) {
-      if (message.seq <= last.seq) return; // older than what is shown
-      const missed = message.seq - last.seq - 1;
-      if (missed) say(`${message.channel}: ${missed} messages were missed; this one holds the whole state again`);
-    }
-    this.take(message);
-  }
-
-  onHeartbeat({ channels }) {
-    for (const [channel, seq] of Object.entries(channels)) {
-      const last = this.positions.get(channel);
-      if (last && seq !== null && seq > last.seq) {
-        say(`${channel}: messages after ${last.seq} did not come; asking for the state`);
-        this.subscribe([channel]);
-      }
-    }
-  }
-
-  take({ channel, epoch, seq, data }) {
-    if (this.far.has(channel)) return;
-    this.positions.set(channel, { epoch, seq });
-    this.printer.print(channel, seq, data);
+  take(channel, state, { seq, skipped }) {
+    if (this.isFar(channel)) return this.client.unsubscribe([channel]);
+    if (skipped) say(`${channel}: ${skipped} messages were left out; this one holds the whole state again`);
+    this.printer.print(channel, seq, state);
     this.options.count -= 1;
     if (this.options.count <= 0) finish(EXIT.done);
+    return undefined;
   }
 
-  async onAuthExpiring() {
-    this.account.renewAt = 0;
-    const token = await this.account.token();
-    this.socket.emit("auth", { token }, (answer) => say(answer.ok ? "token renewed" : `token not renewed: ${answer.error.detail}`));
+  /** Whether the default view leaves it out: all expiries but the nearest, which comes first. */
+  isFar(channel) {
+    const [kind, product, expiry] = channel.split(":");
+    if (this.options.channels.length || kind !== "metrics") return false;
+    if (!this.nearest.has(product)) this.nearest.set(product, expiry);
+    return expiry !== this.nearest.get(product);
   }
 
-  onError(problem) {
-    this.lastProblem = problem;
-    say(`error from the gateway: ${problem.code}: ${problem.detail}`);
-  }
+  notices = {
+    connected: () => {
+      say(this.hasConnected ? "connected again" : `connected to ${GATEWAY_URL}`);
+      this.hasConnected = true;
+      this.nearest.clear(); // the nearest one may be over by now
+      this.lastReason = undefined;
+    },
+    disconnected: ({ reason }) => {
+      if (reason === this.lastReason) return;
+      this.lastReason = reason;
+      say(this.hasConnected ? `disconnected (${reason}); connecting again` : `no connection to ${GATEWAY_URL} (${reason}); trying on`);
+    },
+    resumed: ({ channels, recovered }) => say(`${recovered} of ${channels} channels recovered without loss, the others by a snapshot`),
+    rejected: ({ channel, code, detail }) => {
+      if (!COMES_LATER.includes(code)) finish(EXIT.refused, `${channel} was rejected: ${code}: ${detail}`);
+      if (!this.awaited.has(channel)) say(`${detail}; waiting for it`);
+      this.awaited.add(channel);
+    },
+    hole: ({ channel, why }) => say(`${channel}: asking for the state: ${why}`),
+    resync: ({ channel, reason }) => say(`${channel}: a new snapshot follows, because of ${words(reason)}`),
+    draining: ({ retry_after }) => say(`the gateway is shutting down; it asks to come back within ${retry_after} s`),
+    error: ({ code, detail }) => say(`error: ${code}: ${detail}`),
+    refused: ({ code, detail }) => {
+      if (this.hasConnected) finish(EXIT.closed, `closed by the gateway: ${detail}`);
+      finish(EXIT.refused, `the gateway refused: ${code}: ${detail}`);
+    },
+  };
 }
 
 /** Aligned columns, with their names repeated now and then. */
@@ -319,10 +224,6 @@ function fixed(value, digits = 2) {
 
 function percent(value) {
   return typeof value === "number" ? `${(value * 100).toFixed(2)}%` : "-";
-}
-
-function matches(name, channel) {
-  return name === channel || (name.endsWith(":*") && channel.startsWith(name.slice(0, -1)));
 }
 
 function words(reason) {

@@ -204,4 +204,4 @@ def test_our_client_holds_what_was_published(story: Story, name: str) -> None:
         assert ways.count("delta") == (ROUNDS_BEFORE + ROUNDS_AFTER if form.get("delta") else 0)
     notices = [line[0] for line in lines if len(line) == 2]
     assert [notice for notice in notices if notice == "connected"] == ["connected"] * 2
-    assert set(notices) == {"connected", "disconnected", "token"}
+    assert set(notices) == {"connected", "resumed", "disconnected", "token"}

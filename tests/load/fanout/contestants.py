@@ -42,6 +42,7 @@ class Contestant:
         self._server = psutil.Process(process.pid)
         self._port = port
         self._publisher = publisher
+        self.size = PRIMING_BYTES
         self.feed = Feed(dialect, sized(PRIMING_BYTES), publisher.next_n)
         self.crowd = Crowd(dialect, self.feed)
         self.idle_kb = 0.0
@@ -55,10 +56,13 @@ class Contestant:
 
     def resize(self, size: int) -> None:
         """Messages of `size` bytes from now on."""
+        self.size = size
         self.feed.change(sized(size))
 
-    def publish(self, due_ns: int) -> None:
-        self._publisher.send(self.feed.publish(due_ns))
+    def publish(self, due_ns: int, count: int = 1) -> None:
+        for _ in range(count):
+            self._publisher.add(self.feed.publish(due_ns))
+        self._publisher.flush()
 
     def settle(self) -> None:
         self._publisher.settle()
@@ -109,8 +113,10 @@ class Stage:
 
 
 @contextmanager
-def running(names: Sequence[str], clients: int, directory: Path, core: int) -> Iterator[list[Contestant]]:
-    """All of `names`, each with `clients` connected and nothing published to them yet."""
+def running(
+    names: Sequence[str], clients: int, directory: Path, core: int, redis_core: int
+) -> Iterator[list[Contestant]]:
+    """All of `names` on one core, each with `clients` connected and nothing published to them yet."""
     found: list[Contestant] = []
 
     def keep_alive() -> None:
@@ -122,6 +128,7 @@ def running(names: Sequence[str], clients: int, directory: Path, core: int) -> I
         server, issuer = RedisServer(directory / "redis"), Issuer()
         stack.callback(server.kill)
         server.start()
+        os.sched_setaffinity(server.pid, {redis_core})
         stack.callback(issuer.stop)
         issuer.start()
         stage = Stage(server, issuer, clients, directory, core, stack)
@@ -168,6 +175,10 @@ def _ours(stage: Stage) -> Contestant:
         ARO_PORT=str(port),
         ARO_GATEWAY_MAX_SOCKETS=str(stage.clients + 8),
         ARO_GATEWAY_MAX_SOCKETS_PER_USER=str(stage.clients),
+        # All clients come from one address, as fast as they can: peers have no such limits.
+        ARO_GATEWAY_MAX_SOCKETS_PER_ADDRESS=str(stage.clients + 8),
+        ARO_GATEWAY_HANDSHAKES_PER_SECOND=str(stage.clients + 8),
+        ARO_GATEWAY_HANDSHAKES_PER_ADDRESS=str(2 * stage.clients + 8),
     )
     noted = Noted(client)
     publisher_of_ours, epoch = LivePublisher(cast(Any, noted)), published.epoch.encode()

@@ -11,19 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
-_TEXT_POOL = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=40_000))
-SMALLEST = 64
+_TEXT_POOL = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=100_000))
+SMALLEST, LARGEST = 64, 1 << 16
 
 
 def message(n: int, size: int, source_ts: int) -> bytes:
     """The JSON object of `size` bytes that is published as number `n`; compact, as every encoder here writes it."""
     head, tail = f'{{"n":{n},"text":"', f'","source_ts":{source_ts}}}'
     room = size - len(head) - len(tail)
-    if size < SMALLEST or room < 0:
-        raise ValueError(f"{size} bytes are too few for a message")
-    start = n * 7_919 % len(_TEXT_POOL)
-    text = (_TEXT_POOL[start:] + _TEXT_POOL * (room // len(_TEXT_POOL) + 1))[:room]
-    return f"{head}{text}{tail}".encode()
+    if not SMALLEST <= size <= LARGEST:
+        raise ValueError(f"a message has from {SMALLEST} to {LARGEST} bytes, not {size}")
+    start = n * 7_919 % (len(_TEXT_POOL) - room)
+    return f"{head}{_TEXT_POOL[start : start + room]}{tail}".encode()
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:

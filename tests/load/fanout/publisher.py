@@ -20,11 +20,18 @@ class Publisher:
         self._command = command
         self._sound = sound
         self._answered = self.next_n = next_n
+        self._unsent: list[bytes] = []
 
-    def send(self, data: bytes) -> None:
-        self._socket.sendall(hiredis.pack_command(self._command(self.next_n, data)))
+    def add(self, data: bytes) -> None:
+        """Send it with the next `flush`."""
+        self._unsent.append(hiredis.pack_command(self._command(self.next_n, data)))
         self.next_n += 1
-        self._check(socket.MSG_DONTWAIT)
+
+    def flush(self) -> None:
+        if self._unsent:
+            self._socket.sendall(b"".join(self._unsent))
+            self._unsent.clear()
+            self._check(socket.MSG_DONTWAIT)
 
     def settle(self) -> None:
         """Wait for all answers. Raises RuntimeError if one is not sound."""

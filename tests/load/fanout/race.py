@@ -12,6 +12,8 @@ IN_FLIGHT = 8_000
 """Deliveries that may be outstanding, in whole messages. Enough that no server ever waits for the next message."""
 FEWEST, MOST = 4, 16
 """Messages that may be outstanding, however many clients there are."""
+UNREAD_BYTES = 128 << 10
+"""And so many bytes for one client: less than what a kernel keeps, so that nobody has a reason to skip."""
 WARM_SECONDS = 0.3
 LATE_SECONDS = 30.0
 SPIN_SECONDS = 0.001
@@ -61,12 +63,13 @@ class Track:
     def saturate(self, seconds: float) -> Lap:
         """Publish whenever fewer messages than a bound are under way."""
         clients = len(self._crowd)
-        bound = max(FEWEST, min(MOST, IN_FLIGHT // clients)) * clients
+        bound = max(FEWEST, min(MOST, IN_FLIGHT // clients, UNREAD_BYTES // self._running.size))
         skipped = self._crowd.skipped
 
         def feed() -> None:
-            while self._crowd.behind <= bound - clients:
-                self._running.publish(time.perf_counter_ns())
+            free = bound - -(-self._crowd.behind // clients)
+            if free > 0:
+                self._running.publish(time.perf_counter_ns(), free)
 
         warm_at, first = time.perf_counter() + WARM_SECONDS, self._crowd.delivered + clients
         self._turn_until(lambda: time.perf_counter() >= warm_at and self._crowd.delivered >= first, feed)

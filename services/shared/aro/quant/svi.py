@@ -141,7 +141,9 @@ def moneyness_at_delta(call_delta: ArrayLike, svi: Svi) -> FloatArray:
             # Newton's step, or half of the bracket where that would leave it.
             falling = (0.5 + k / at.w) * at.slope / (2.0 * root) - 1.0 / root
             newton = k - excess / falling
-            moved = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+            # A root that was hit is an end of its own bracket, so a step that goes nowhere is taken too.
+            arrived = np.abs(newton - k) <= DELTA_SETTLED * root
+            moved = np.where(arrived | ((newton > low) & (newton < high)), newton, 0.5 * (low + high))
             settled = np.abs(moved - k) <= DELTA_SETTLED * root
             k = moved
             if not bool((np.isfinite(root) & ~settled).any()):

@@ -202,6 +202,9 @@ class _RehearsedCollection:
         self._indexes: dict[str, Any] = dict(indexes)
         self._changes = changes
 
+    def with_options(self, **_: Any) -> "_RehearsedCollection":
+        return self
+
     def index_information(self) -> dict[str, Any]:
         return self._indexes
 

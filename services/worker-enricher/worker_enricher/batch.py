@@ -49,7 +49,7 @@ class Chains(Protocol):
 
 
 class Ticks(Protocol):
-    def save(self, ticks: Sequence[EnrichedTick]) -> int: ...
+    def save(self, ticks: Sequence[EnrichedTick], *, followed: bool = False) -> int: ...
 
 
 class Owed(Protocol):
@@ -176,8 +176,8 @@ class BatchProcessor:
             return _Outcome(stored=False)
         try:
             with _timed("store"):
-                fresh = self._chains.save(chains)
-                fresh += self._ticks.save(ticks)
+                fresh = self._ticks.save(ticks, followed=bool(chains))
+                fresh += self._chains.save(chains)
         except BulkWriteError as error:  # MongoDB is there and refuses a document
             detail = str((error.details or {}).get("writeErrors", error))[:500]
             log.error("mongodb refused documents", detail=detail, **_about(chains, ticks))

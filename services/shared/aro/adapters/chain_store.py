@@ -4,7 +4,7 @@ A chain is stored as the JSON bytes that were published, deflated: a third of th
 what history answers is what clients were sent. Nobody outside this module sees the packing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from zlib import crc32
@@ -17,7 +17,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import epoch_ms, utc
-from aro.adapters.mongo import Document, plain
+from aro.adapters.mongo import FOLLOWED, Document, plain
 from aro.adapters.newest import newest_at
 from aro.adapters.paging import ANY_SEQ, Page, read_page, windows
 from aro.adapters.presence import Presence
@@ -115,7 +115,10 @@ class ChainStore:
         self._chains = database[COLLECTION_CHAINS]
         self._latest = database[COLLECTION_LATEST]
         self._metrics = database[COLLECTION_METRICS]
-        self._presence = Presence(database, COLLECTION_CHAINS)
+        self._metrics_followed = self._metrics.with_options(write_concern=FOLLOWED)
+        # A pointer that a crash takes is behind for a while, as it may be anyway.
+        self._pointers = self._latest.with_options(write_concern=FOLLOWED)
+        self._presence = Presence(database, COLLECTION_CHAINS, followed=True)
         self._pointed: dict[str, int] = {}
         """Key of an expiry → the slot of `POINTER_MS` in which this process moved its pointer last."""
         self._swept: dict[str, int] = {}
@@ -148,12 +151,13 @@ class ChainStore:
         """
         if not records:
             return 0
+        chains = [record.chain for record in records]
+        # In the journal all of this lies before the chains, for which the server waits.
+        self._presence.note((_series(chain.product, chain.expiry), chain.source_ts) for chain in chains)
+        self._introduce(chains)
+        insert_new(self._metrics_followed, [_metrics_document(record.metrics) for record in records])
         inserted = insert_new(self._chains, [_pack(record) for record in records])
-        insert_new(self._metrics, [_metrics_document(record.metrics) for record in records])
-        self._presence.note(
-            (_series(record.chain.product, record.chain.expiry), record.chain.source_ts) for record in records
-        )
-        self._advance_latest([record.chain for record in records])
+        self._advance_latest(chains)
         return inserted
 
     def find(self, snapshot_id: str) -> EnrichedChain | None:
@@ -298,7 +302,12 @@ class ChainStore:
         self._swept[key] = slot
         return deleted
 
-    def _advance_latest(self, chains: Sequence[Identity]) -> None:
+    def _introduce(self, chains: Iterable[Identity]) -> None:
+        """Make the pointers of expiries that this process has not met, where nobody made them yet."""
+        new = {_series(chain.product, chain.expiry): chain for chain in chains}
+        _upsert(self._pointers, [_introduction(key, new[key]) for key in new.keys() - self._pointed.keys()])
+
+    def _advance_latest(self, chains: Iterable[Identity]) -> None:
         newest: dict[str, Identity] = {}
         slots: dict[str, int] = {}
         for chain in sorted(chains, key=lambda item: item.source_seq):
@@ -306,32 +315,38 @@ class ChainStore:
             slot = _slot(key, chain.source_ts, POINTER_MS)
             if slot > self._pointed.get(key, -1):
                 newest[key], slots[key] = chain, slot
-        if not newest:
-            return
-        updates = [
-            UpdateOne(
-                {"_id": key, "source_seq": {"$lt": chain.source_seq}},
-                {
-                    "$set": {
-                        "product": chain.product,
-                        "expiry": chain.expiry,
-                        "expiry_ts": chain.expiry_ts,
-                        "source_seq": chain.source_seq,
-                        "source_ts": chain.source_ts,
-                        "source_at": utc(chain.source_ts),
-                    },
-                    "$unset": {"data": ""},
-                },
-                upsert=True,
-            )
-            for key, chain in newest.items()
-        ]
-        try:
-            self._latest.bulk_write(updates, ordered=False)
-        except BulkWriteError as error:
-            # The upsert of something older collides with the newer document: nothing to do.
-            raise_unless_duplicates(error)
+        _upsert(self._pointers, [_advance(key, chain) for key, chain in newest.items()])
         self._pointed.update(slots)
+
+
+def _upsert(pointers: Collection[Document], updates: list[UpdateOne]) -> None:
+    if not updates:
+        return
+    try:
+        pointers.bulk_write(updates, ordered=False)
+    except BulkWriteError as error:
+        # The upsert of something older collides with the newer document: nothing to do.
+        raise_unless_duplicates(error)
+
+
+def _introduction(key: str, chain: Identity) -> UpdateOne:
+    return UpdateOne({"_id": key}, {"$setOnInsert": _pointer(chain)}, upsert=True)
+
+
+def _advance(key: str, chain: Identity) -> UpdateOne:
+    older = {"_id": key, "source_seq": {"$lt": chain.source_seq}}
+    return UpdateOne(older, {"$set": _pointer(chain), "$unset": {"data": ""}}, upsert=True)
+
+
+def _pointer(chain: Identity) -> Document:
+    return {
+        "product": chain.product,
+        "expiry": chain.expiry,
+        "expiry_ts": chain.expiry_ts,
+        "source_seq": chain.source_seq,
+        "source_ts": chain.source_ts,
+        "source_at": utc(chain.source_ts),
+    }
 
 
 def _last(collection: Collection[Document], pointer: Document) -> Document | None:

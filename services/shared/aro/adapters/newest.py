@@ -16,8 +16,9 @@ from aro.adapters.mongo import Document
 NEAR_MS: Final = 10_000
 LOOK_BACK_MS: Final = 10 * 86_400_000
 """Longer than any exchange stays closed."""
-_MINUTES: Final = 2
-"""The minute of the instant itself may have begun with data that is later; the one before it has not."""
+_MINUTES: Final = 3
+"""The minute of the instant itself may have begun with data that is later, and one may be marked whose data is still
+owed; the one before them is neither."""
 
 
 def newest_at(

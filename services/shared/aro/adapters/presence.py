@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import utc
-from aro.adapters.mongo import Document
+from aro.adapters.mongo import FOLLOWED, Document
 from aro.adapters.writes import DAY_MS, HOUR_MS, ensure_expiry, expire, raise_unless_duplicates
 from aro.contracts.names import COLLECTION_PRESENCE
 
@@ -24,10 +24,14 @@ _ASKED_AT_ONCE: Final = (2, 24, LOOK_BACK_HOURS - 26)
 
 
 class Presence:
-    """One per process and series of documents; `series` is the name of their collection."""
+    """One per process and series of documents; `series` is the name of their collection.
 
-    def __init__(self, database: Database[Document], series: str) -> None:
-        self._hours = database[COLLECTION_PRESENCE]
+    `followed`: each `note` is followed by a durable write of what it is about.
+    """
+
+    def __init__(self, database: Database[Document], series: str, *, followed: bool = False) -> None:
+        hours = database[COLLECTION_PRESENCE]
+        self._hours = hours.with_options(write_concern=FOLLOWED) if followed else hours
         self._series = series
         self._noted: dict[str, int] = {}
         """Key → the minute that this process noted last."""
@@ -37,9 +41,10 @@ class Presence:
         ensure_expiry(self._hours)
 
     def note(self, moments: Iterable[tuple[str, int]]) -> None:
-        """Say that data of each key was stored for this instant (UTC epoch milliseconds).
+        """Say that data of each key is stored for this instant (UTC epoch milliseconds).
 
-        Call it after the data is stored and before that is acknowledged. Raises `MongoError`.
+        Call it before that is acknowledged: a minute that is not marked is never looked at, one that is marked for
+        nothing costs one look. Raises `MongoError`.
         """
         minutes = {(key, ts // MINUTE_MS) for key, ts in moments}
         news = sorted((key, minute) for key, minute in minutes if self._noted.get(key) != minute)

@@ -7,7 +7,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from aro.adapters.clock import utc
-from aro.adapters.mongo import Document, plain
+from aro.adapters.mongo import FOLLOWED, Document, plain
 from aro.adapters.newest import newest_at
 from aro.adapters.paging import ANY_SEQ, Page, read_page
 from aro.adapters.presence import Presence
@@ -19,7 +19,8 @@ from aro.contracts.names import COLLECTION_TICKS
 class TickStore:
     def __init__(self, database: Database[Document]) -> None:
         self._ticks = database[COLLECTION_TICKS]
-        self._presence = Presence(database, COLLECTION_TICKS)
+        self._followed = self._ticks.with_options(write_concern=FOLLOWED)
+        self._presence = Presence(database, COLLECTION_TICKS, followed=True)
 
     def ensure(self) -> None:
         """Create indexes. Safe to repeat."""
@@ -32,11 +33,13 @@ class TickStore:
         """Delete what is older than `days`; how many."""
         return expire(self._ticks, before_ms=now_ms - round(days * DAY_MS))
 
-    def save(self, ticks: Sequence[EnrichedTick]) -> int:
-        """Store ticks, leaving those stored already as they are; how many were new."""
-        inserted = insert_new(self._ticks, [_document(tick) for tick in ticks])
+    def save(self, ticks: Sequence[EnrichedTick], *, followed: bool = False) -> int:
+        """Store ticks, leaving those stored already as they are; how many were new.
+
+        `followed`: a durable write comes next, and makes these durable too.
+        """
         self._presence.note((tick.product, tick.source_ts) for tick in ticks)
-        return inserted
+        return insert_new(self._followed if followed else self._ticks, [_document(tick) for tick in ticks])
 
     def tick_at(self, product: str, as_of_ms: int) -> EnrichedTick | None:
         """The newest tick with source_ts ≤ `as_of_ms`."""

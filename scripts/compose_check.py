@@ -104,16 +104,17 @@ def scaled(seconds: float) -> Outcome:
 
 def heals(only: str) -> Outcome:
     lines = []
-    for container in containers(*only.split()):
-        if not container["State"]["Running"]:
+    for listed in containers(*only.split()):
+        if not listed["State"]["Running"]:
             continue
-        name = service(container)
+        container, name = listed["Id"], service(listed)
+        pid = inspected(container)["State"]["Pid"]
         begun = time.monotonic()
-        kill(container["State"]["Pid"])
-        wait(partial(is_back, container["Id"], container["State"]["Pid"]), f"{name} to heal", _HEAL_SECONDS)
+        kill(pid)
+        wait(partial(is_back, container, pid), f"{name} to heal", _HEAL_SECONDS)
         healed = time.monotonic() - begun
         session, _ = patiently(registered, f"a login after {name} was killed")
-        before = newest(session)
+        before = patiently(partial(position, session), f"a chain after {name} was killed")
         wait(partial(moved, session, before), f"news after {name} was killed", _SETTLE_SECONDS)
         lines.append(f"{name:<18} healthy after {healed:5.1f} s, news after {time.monotonic() - begun:5.1f} s")
     return lines
@@ -160,17 +161,18 @@ def live_channels(session: requests.Session) -> list[str]:
     return found
 
 
-def newest(session: requests.Session) -> object:
-    """What REST answers now; None while it cannot."""
+def position(session: requests.Session) -> tuple[str, int]:
+    """(epoch, seq) of what REST answers now."""
+    answer = session.get(f"{API}/chains/NIFTY", timeout=15)
+    answered(answer)
+    return answer.headers["X-Epoch"], int(answer.headers["X-Seq"])
+
+
+def moved(session: requests.Session, before: tuple[str, int]) -> bool:
     try:
-        answer = session.get(f"{API}/chains/NIFTY", timeout=15)
-    except requests.RequestException:
-        return None
-    return (answer.headers.get("X-Epoch"), answer.headers.get("X-Seq")) if answer.ok else None
-
-
-def moved(session: requests.Session, before: object) -> bool:
-    return newest(session) not in (None, before)
+        return position(session) != before
+    except (Failure, requests.RequestException):
+        return False
 
 
 def follows(stream: Stream, channels: list[str]) -> bool:
@@ -200,8 +202,13 @@ def sockets_of(container: dict[str, Any]) -> int:
     return next(int(float(line.split()[1])) for line in text.splitlines() if line.startswith("ws_connections "))
 
 
+def inspected(container: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(*DOCKER, "inspect", container))[0]
+    return found
+
+
 def is_back(container: str, pid: int) -> bool:
-    state = json.loads(run(*DOCKER, "inspect", container))[0]["State"]
+    state = inspected(container)["State"]
     health = state.get("Health", {}).get("Status", "healthy")
     return bool(state["Running"] and state["Pid"] != pid and health == "healthy")
 

@@ -19,7 +19,7 @@ import yaml
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 JUSTIFIED: Final = ROOT / ".github" / "checkov.yml"
-COPIED: Final = ("services/*/Dockerfile", ".github/workflows/*.yml")
+COPIED: Final = ("services/*/Dockerfile", "observability/*/Dockerfile", ".github/workflows/*.yml")
 FEWEST_WORDS: Final = 8
 """A reason is a sentence."""
 

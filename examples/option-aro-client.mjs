@@ -125,13 +125,17 @@ export class OptionAro {
   async start() {
     while (!this.#closed) {
       const fresh = this.token === undefined;
+      let refusal;
       try {
         this.token ??= await this.source();
-        if (!this.#closed) this.#judge(await this.#connection(), fresh && !this.admitted);
       } catch (error) {
-        if (error instanceof Refused) return this.onNotice("refused", { code: error.code, detail: error.message });
-        this.onNotice("error", { code: "no_token", detail: error.message });
+        if (error instanceof Refused) refusal = { code: error.code, detail: error.message };
+        else this.onNotice("error", { code: "no_token", detail: error.message });
       }
+      if (this.token !== undefined && !this.#closed) {
+        refusal = this.#refusal(await this.#connection(), fresh && !this.admitted);
+      }
+      if (refusal) return this.onNotice("refused", refusal);
       if (!this.#closed) await this.#pause();
     }
   }
@@ -165,18 +169,20 @@ export class OptionAro {
       socket.on("error", (payload) => (problem = payload));
       for (const name of [...STATES, "heartbeat", "resync", "draining", "error"]) {
         socket.on(name, (payload) => {
-          this.#turn = this.#turn.then(() => this.#receive(name, payload));
+          this.#turn = this.#turn.then(() => this.#receive(name, payload)).catch((error) => console.error(error));
         });
       }
     });
   }
 
-  /** Whether to go on after a refusal; with a new token if that may help. Throws `Refused`. */
-  #judge({ code, detail }, fresh) {
-    if (code === undefined || NOT_NOW.includes(code) || this.#closed) return;
-    if (!BAD_TOKEN.includes(code) || fresh) throw new Refused({ code, detail });
+  /** What ends this client; undefined if trying again may help, with a new token where the old one was not good. */
+  #refusal(problem, fresh) {
+    const { code } = problem;
+    if (code === undefined || NOT_NOW.includes(code) || this.#closed) return undefined;
+    if (!BAD_TOKEN.includes(code) || fresh) return problem;
     this.token = undefined;
     this.retryAfter = 0;
+    return undefined;
   }
 
   #pause() {
@@ -267,11 +273,7 @@ export class OptionAro {
     }
     this.#held.set(channel, { epoch, seq, state });
     const skipped = same ? seq - held.seq - 1 : null;
-    try {
-      this.#owners.get(channel)?.onState(channel, state, { event, epoch, seq, skipped });
-    } catch (error) {
-      this.onNotice("error", { code: "callback_failed", detail: String(error?.stack ?? error) });
-    }
+    this.#owners.get(channel)?.onState(channel, state, { event, epoch, seq, skipped });
   }
 
   /** A heartbeat is sent after everything up to these positions: who has less has lost something. */

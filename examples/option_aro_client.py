@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import engineio
@@ -57,8 +58,8 @@ class Refused(Exception):
     """The gateway does not want this client, and trying again would not help."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(f"{problem.get('code')}: {problem.get('detail')}")
-        self.code = problem.get("code")
+        self.code, self.detail = problem.get("code"), problem.get("detail")
+        super().__init__(f"{self.code}: {self.detail}")
 
 
 class CannotApply(ValueError):
@@ -125,9 +126,16 @@ class _Engine(engineio.Client):  # type: ignore[misc]
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         if target == self.handlers.get("message"):
             with suppress(RuntimeError):  # closed meanwhile
-                self.in_order.submit(target, *args)
+                self.in_order.submit(_handle, target, *args)
             return None
         return super().start_background_task(target, *args, **kwargs)
+
+
+def _handle(target: Any, *args: Any) -> None:
+    try:
+        target(*args)
+    except Exception:
+        log.exception("a message was not handled, or a callback failed")
 
 
 class Socket(socketio.Client):  # type: ignore[misc]
@@ -210,7 +218,7 @@ class OptionAro:
         try:
             self.run()
         except Refused as refusal:
-            self._on_notice("refused", {"code": refusal.code, "detail": str(refusal)})
+            self._on_notice("refused", {"code": refusal.code, "detail": refusal.detail})
 
     def _connect(self) -> None:
         """One connection, from its token to its end. Raises `Refused`."""
@@ -219,20 +227,13 @@ class OptionAro:
         if self._token is None:
             return
         self._problem = {}
-        ended = threading.Event()
-        reason = "transport close"
-
-        def end(why: str = "") -> None:
-            nonlocal reason
-            reason = why or reason
-            ended.set()
-
+        ended: SimpleQueue[str] = SimpleQueue()
         self._socket = socket = Socket(self._in_order)
         for name in EVENTS:
             socket.on(name, partial(self._receive, name), namespace=NAMESPACE)
         socket.on("connect", self._resume, namespace=NAMESPACE)
         socket.on("connect_error", self._refuse, namespace=NAMESPACE)
-        socket.on("disconnect", end, namespace=NAMESPACE)
+        socket.on("disconnect", ended.put, namespace=NAMESPACE)
         options = {"namespaces": [NAMESPACE], "transports": ["websocket"], "wait_timeout": 10}
         try:
             socket.connect(self._url, auth={"token": self._token}, **options)
@@ -240,8 +241,10 @@ class OptionAro:
             self._on_notice("disconnected", {"reason": str(error), **self._problem})
             self._judge(fresh)
             return
-        while not ended.wait(1.0) and socket.eio.state == "connected":
-            pass
+        reason = ""
+        while not reason and (socket.eio.state == "connected" or not ended.empty()):
+            with suppress(Empty):
+                reason = ended.get(timeout=1.0)
         self._on_notice("disconnected", {"reason": reason})
         if reason == "server disconnect":  # the gateway means it, and has said why
             self._problem = {"code": "closed", **self._problem}
@@ -290,16 +293,18 @@ class OptionAro:
                 followed = [channel for channel, owner in self._owners.items() if owner is subscription]
                 self._request(subscription, [*followed, *subscription.names])
 
-    def _request(self, subscription: Subscription, channels: list[str], *, resume: bool = True) -> None:
-        """Nothing while there is no connection: the next one asks for everything."""
+    def _request(self, of: Subscription, channels: list[str], *, resume: bool = True, socket: Any = None) -> None:
+        """On this connection only, if one is given. Nothing without any: the next one asks for everything."""
         names = list(dict.fromkeys(channels))
-        for first in range(0, len(names) if self._is_connected() else 0, MAX_ENTRIES):
+        is_wanted = self._is_connected() and socket in (None, self._socket)
+        for first in range(0, len(names) if is_wanted else 0, MAX_ENTRIES):
             part = names[first : first + MAX_ENTRIES]
             known = {name: self._held[name] for name in part if name in self._held} if resume else {}
             positions = {name: {"epoch": held.epoch, "seq": held.seq} for name, held in known.items()}
-            request = {"channels": part, **subscription.options, "resume": positions}
-            answered = partial(self._answered, self._socket, subscription)
-            self._socket.emit("subscribe", request, namespace=NAMESPACE, callback=answered)
+            request = {"channels": part, **of.options, "resume": positions}
+            answered = partial(self._answered, self._socket, of)
+            with self._lock:
+                self._socket.emit("subscribe", request, namespace=NAMESPACE, callback=answered)
 
     def _answered(self, socket: Any, subscription: Subscription, answer: dict[str, Any]) -> None:
         if "error" in answer:
@@ -315,21 +320,16 @@ class OptionAro:
             self._on_notice("rejected", entry)
         later = [entry["channel"] for entry in answer["rejected"] if entry["code"] in NOT_YET]
         if later:
-            timer = threading.Timer(ASK_AGAIN_SECONDS, self._ask_later, (socket, subscription, later))
+            ask = partial(self._request, subscription, later, socket=socket)
+            timer = threading.Timer(ASK_AGAIN_SECONDS, ask)
             timer.daemon = True
             timer.start()
-
-    def _ask_later(self, socket: Any, subscription: Subscription, channels: list[str]) -> None:
-        with self._lock:
-            if socket is self._socket:
-                self._request(subscription, channels)
 
     def _ask_again(self, channel: str, why: str) -> None:
         """The state that is held is not good any more: ask for the present one."""
         self._on_notice("hole", {"channel": channel, "why": why})
-        with self._lock:
-            self._awaited.add(channel)
-            self._request(self._owners[channel], [channel], resume=False)
+        self._awaited.add(channel)
+        self._request(self._owners[channel], [channel], resume=False)
 
     def _receive(self, name: str, payload: dict[str, Any]) -> None:
         if name in STATES:
@@ -371,10 +371,7 @@ class OptionAro:
             return
         self._held[channel] = Held(epoch, seq, data)
         skipped = None if last is None else seq - last - 1
-        try:
-            owner.on_state(channel, data, {"event": event, "epoch": epoch, "seq": seq, "skipped": skipped})
-        except Exception:
-            log.exception("the callback for %s failed", channel)
+        owner.on_state(channel, data, {"event": event, "epoch": epoch, "seq": seq, "skipped": skipped})
 
     def _compare(self, positions: dict[str, int | None]) -> None:
         """A heartbeat is sent after everything up to these positions: who has less has lost something."""

@@ -205,3 +205,23 @@ def test_javascript_tells_the_same() -> None:
     for story, told in zip(STORIES, in_node("stories"), strict=True):
         expected = [step["log"] for step in story["steps"]]
         assert told == expected, story["name"]
+
+
+def test_a_callback_that_fails_costs_its_own_message_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    in_order = official.ThreadPoolExecutor(1)
+    engine = official.Socket(in_order).eio
+    heard: list[int] = []
+
+    def handler(number: int) -> None:
+        heard.append(10 // number)
+
+    engine.handlers["message"] = handler
+    for number in (5, 0, 2):
+        engine.start_background_task(handler, number)
+    in_order.shutdown()
+    assert heard == [2, 5]
+    assert "ZeroDivisionError" in caplog.text
+    engine.start_background_task(handler, 1)
+    assert heard == [2, 5], "closed: nothing is handled any more"

@@ -70,7 +70,7 @@ class Fanout:
         for form, members in self._groups.get(memory.channel, {}).items():
             step = message.step(form)
             whole = partial(message.snapshot, form)
-            metrics.messages_sent.labels("update").inc(len(members))
+            metrics.messages_sent.labels(message.step_kind(form)).inc(len(members))
             for client in members.values():
                 client.wire.offer(memory.channel, step, whole)
         self._pacer.update(message)

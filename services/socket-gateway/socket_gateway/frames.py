@@ -100,12 +100,14 @@ class Message:
         self._built: dict[tuple[_Kind, bool], bytes] = {}
 
     def step(self, form: Form = PLAIN) -> bytes:
-        """For who has the message before it: ``delta`` where that is wanted and clearly smaller, else ``update``."""
+        """For who has the message before it: the event that `step_kind` names."""
+        return self._frames(self.step_kind(form), form.deflate)
+
+    def step_kind(self, form: Form = PLAIN) -> Literal["update", "delta"]:
+        """``delta`` where that is wanted and clearly smaller, else ``update``."""
         if form.delta:
             self._compare()
-            if self._patch is not None:
-                return self._frames("delta", form.deflate)
-        return self._frames("update", form.deflate)
+        return "delta" if form.delta and self._patch is not None else "update"
 
     def snapshot(self, form: Form = PLAIN) -> bytes:
         """For everyone else."""

@@ -123,7 +123,7 @@ class Pacer:
             self._show(member, message, now)
             return
         form = member.subscription.form
-        metrics.messages_sent.labels("update").inc()
+        metrics.messages_sent.labels(message.step_kind(form)).inc()
         member.client.wire.offer(message.channel, message.step(form), partial(message.snapshot, form))
         member.pace.sent(message.epoch, message.seq, now)
 

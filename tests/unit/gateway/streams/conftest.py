@@ -1,27 +1,25 @@
-"""What arrives: whatever a client asked for and whatever is lost on the way, it only ever has what was published.
+"""A gateway without sockets: its own sequencer, events, fan-out, pacer, pulse and wires.
 
-The gateway's own sequencer, events, fan-out, pacer, pulse and wires, between a Redis that loses what Redis can lose and
-clients that read when they like. A client believes nothing: each update and delta must follow what it has.
+They are between a Redis that loses what Redis can lose and clients that read when they like, and believe nothing.
 """
 
 import json
 import random
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+import pytest
 
 from aro.adapters.clock import ManualClock
 from aro.adapters.live import LiveState, Position
 from aro.adapters.tokens import Principal
 from socket_gateway import frames
+from socket_gateway.budgets import Budget
 from socket_gateway.catalog import Catalog
 from socket_gateway.channels import Sequencer
-from socket_gateway.clients import Budget, Client, Clients
+from socket_gateway.clients import Client, Clients
 from socket_gateway.deadlines import Deadlines
 from socket_gateway.events import MarketNamespace
 from socket_gateway.fanout import Fanout
@@ -186,12 +184,12 @@ class Reader:
     def __init__(self, world: "World", number: int, options: dict[str, Any], room: int) -> None:
         self.world = world
         self.number = number
-        self.options = options
         self.at: dict[str, tuple[str, int]] = {}
         self.states: dict[str, Any] = {}
-        self.joined: set[str] = set()
-        self.resets: set[str] = set()
+        self.taken: Counter[str] = Counter()
         self.connect(room)
+        self.options = options
+        """Those of the next subscription."""
 
     @property
     def is_ended(self) -> bool:
@@ -201,9 +199,13 @@ class Reader:
         """A new connection; what was on its way on the old one is lost."""
         world = self.world
         self._was_closed = False
-        self.resets.clear()
-        self.joined.clear()
         self._head: Any = None
+        self._asked: deque[tuple[str, list[str], dict[str, Any]]] = deque()
+        self.joined: set[str] = set()
+        """What it asked for, and the gateway has agreed to."""
+        self.in_force: dict[str, dict[str, Any]] = {}
+        """By channel, as far as the answers have arrived here."""
+        self.resets: set[str] = set()
         self.line = Line(world.next_number(), room)
         self.wire = Wire(self.line, world.wires, self)  # type: ignore[arg-type]
         engine_id = sid = str(self.line.number)
@@ -220,6 +222,10 @@ class Reader:
         self.connect(room)
         self.subscribe(channels, resume=resume)
 
+    @property
+    def may_ask(self) -> bool:
+        return not self.is_ended and self.client.end_reason is None
+
     def on_slow(self, _detail: str) -> None:
         if not self.is_ended and not self.wire.is_closed:
             self.client.end_reason = "slow"
@@ -233,27 +239,36 @@ class Reader:
         request: dict[str, Any] = {"channels": list(channels), **self.options}
         if resume:
             request["resume"] = {name: dict(zip(("epoch", "seq"), at, strict=True)) for name, at in self.at.items()}
-        answer = self.ask("subscribe", request)
+        answer = self._ask("subscribe", request)
         assert [entry["channel"] for entry in answer["ok"]] == request["channels"]
         for entry in answer["ok"]:
             assert {name: entry.get(name) for name in self.options} == self.options
         self.joined.update(channels)
-        # What is still on its way from the subscription before this one may end without its snapshot.
-        self.resets.clear()
 
     def unsubscribe(self, channel: str) -> None:
-        self.ask("unsubscribe", {"channels": [channel]})
+        self._ask("unsubscribe", {"channels": [channel]})
         self.joined.discard(channel)
 
-    def ask(self, event: str, request: dict[str, Any]) -> Any:
+    def _ask(self, event: str, request: dict[str, Any]) -> Any:
         """As the door and Socket.IO do: the ack, then what follows it."""
         answer = self.world.namespace.trigger_event(event, self.client.engine_id, request)
+        self._asked.append((event, request["channels"], self.options))
         self.wire.put(frames.text(b"43/v1,1" + json.dumps([answer]).encode()))
         self.world.fanout.answered(self.client)
         return answer
 
+    def _answered(self) -> None:
+        event, channels, options = self._asked.popleft()
+        for channel in channels:
+            # What was to follow an older subscription may not have followed.
+            self.resets.discard(channel)
+            self.in_force.pop(channel, None)
+            if event == "subscribe":
+                self.in_force[channel] = options
+
     def read(self, size: int) -> None:
-        self.line.room += size
+        """What has arrived; from now on `size` bytes more are taken."""
+        self.line.room = size
         while (callback := self.world.turns.writable.get(self.line.number)) and self.line.room:
             callback(self.line.number)
         for opcode, payload in self.line.frames():
@@ -265,47 +280,52 @@ class Reader:
         elif opcode == 2:
             assert self._head is not None
             (event, message), self._head = self._head, None
-            self.hear(event, message | {"data": load(zlib.decompress(payload))})
+            self.learn(event, message | {"data": load(zlib.decompress(payload))}, "deflate")
         else:
             assert self._head is None, "between an event and its attachment"
             kind, _, packet = payload.partition(b"/v1,")
             if kind == b"451-":
                 self._head = load(packet)
                 assert self._head[1]["data"] == {"_placeholder": True, "num": "0"}
-            elif kind == b"42":
+            elif kind == b"43":
+                self._answered()
+            else:
                 self.hear(*load(packet))
 
     def hear(self, event: str, message: dict[str, Any]) -> None:
         if event in ("snapshot", "update", "delta"):
-            self.learn(event, message)
+            self.learn(event, message, None)
         elif event == "resync":
             self.resets.add(message["channel"])
         elif event == "heartbeat":
             for channel, seq in message["channels"].items():
                 epoch = self.world.beats[int(message["server_ts"])].get(channel)
                 has = self.at.get(channel)
-                if seq is not None and has is not None and has[0] == epoch and channel in self.joined:
+                if seq is not None and has is not None and has[0] == epoch and channel in self.in_force:
                     assert has[1] >= int(seq), "promised what was not sent"
 
-    def learn(self, event: str, message: dict[str, Any]) -> None:
+    def learn(self, event: str, message: dict[str, Any], encoding: str | None) -> None:
         channel, to = message["channel"], (message["epoch"], int(message["seq"]))
+        options = self.in_force[channel]
+        assert encoding == options.get("encoding")
+        assert event != "delta" or options.get("delta")
         at = self.at.get(channel)
-        if at is not None and at[0] == to[0] and to[1] <= at[1] and event != "snapshot":
-            return  # sent again, after a resume from before it
         if event == "snapshot":
             assert at is None or (age(to), to[1]) >= (age(at), at[1])
             self.states[channel] = message["data"]
             self.resets.discard(channel)
+        elif at is not None and at[0] == to[0] and to[1] <= at[1]:
+            return  # sent again, for it was on its way when the client asked for it
         else:
             assert channel not in self.resets, "a resync must be followed by a snapshot"
             assert at == (to[0], to[1] - 1), f"a hole: {event} to {to} at {at}"
             if event == "update":
                 self.states[channel] = message["data"]
             else:
-                assert self.options.get("delta")
                 assert int(message["prev_seq"]) == at[1]
                 self.states[channel] = patched(self.states[channel], message["data"])
         self.at[channel] = to
+        self.taken[event] += 1
         assert self.states[channel] == load(self.world.redis.channels[channel].history[to])
 
 
@@ -345,7 +365,72 @@ class World:
         )
         self.beats: dict[int, dict[str, str]] = {}
         """Which epochs a heartbeat (by its `server_ts`) speaks of."""
+        self.readers: list[Reader] = []
+        self.in_flight: deque[LiveState] = deque()
         self._numbers = 0
+
+    def publish(self, channel: str, seed: int) -> None:
+        self.in_flight.append(self.redis.channels[channel].publish(seed))
+
+    def deliver(self, number: int, *, corked: bool) -> None:
+        for _ in range(min(number, len(self.in_flight))):
+            self.sequencer.announce(self.in_flight.popleft())
+            if not corked:
+                self.fanout.flush()
+        self.fanout.flush()
+
+    def lose(self, number: int) -> None:
+        for _ in range(min(number, len(self.in_flight))):
+            self.in_flight.popleft()
+
+    def trim(self, channel: str, keep: int) -> None:
+        log = self.redis.channels[channel].log
+        while len(log) > keep:
+            log.popleft()
+
+    def check_positions(self) -> None:
+        for channel, position in self.redis.positions(CHANNELS).items():
+            if position is not None:
+                self.sequencer.catch_up(channel, position)
+        self.fanout.flush()
+
+    def join(self, channels: Iterable[str], options: dict[str, Any], room: int) -> Reader:
+        reader = Reader(self, len(self.readers), options, room)
+        reader.subscribe(sorted(channels), resume=False)
+        self.readers.append(reader)
+        return reader
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.pacer.release()
+        self.wires.check()
+
+    def settle(self) -> None:
+        """Everything arrives, everyone reads, and whoever was cut off comes back: all have what Redis has."""
+        self.deliver(len(self.in_flight), corked=False)
+        self.check_positions()
+        for reader in self.readers:
+            reader.read(10**9)
+        self.turn()
+        for reader in self.readers:
+            reader.read(10**9)
+            if reader.is_ended:
+                reader.reconnect(10**9, resume=True)
+        self.wait(2.0)
+        self.beat()
+        for reader in self.readers:
+            reader.read(10**9)
+            for channel in reader.joined:
+                memory = self.sequencer.find(channel)
+                if memory is not None:
+                    assert reader.at[channel] == (memory.epoch, memory.seq)
+                    assert reader.states[channel] == load(memory.data)
+
+    def look(self) -> None:
+        """What holds at every moment."""
+        for reader in self.readers:
+            assert reader.wire.queue[1] <= OUTBOX + 64_000
+        assert self.fanout._joined == sum(len(reader.client.channels) for reader in self.readers)
 
     def next_number(self) -> int:
         self._numbers += 1
@@ -362,155 +447,11 @@ class World:
             self.turns.spawned.popleft()()
 
 
-OPTIONS = st.fixed_dictionaries(
-    {},
-    optional={
-        "delta": st.just(True),
-        "encoding": st.just("deflate"),
-        "max_rate_hz": st.sampled_from([0.5, 1.0, 10.0, 100.0]),
-    },
-)
-NAMES = st.sampled_from(CHANNELS)
-SOME = st.sets(NAMES, min_size=1)
-ROOM = st.sampled_from([0, 1, 100, 1_000, 10_000, 10_000_000])
-PICK = st.integers(0, 1_000)
+@pytest.fixture
+def world() -> World:
+    return World()
 
 
-class StreamingMachine(RuleBasedStateMachine):
-    @initialize()
-    def start(self) -> None:
-        self.world = World()
-        self.readers: list[Reader] = []
-        self.in_flight: deque[LiveState] = deque()
-
-    # --- Redis -----------------------------------------------------------------------------
-
-    @rule(channel=NAMES, seeds=st.lists(st.integers(0, 2**32), min_size=1, max_size=3))
-    def publish(self, channel: str, seeds: list[int]) -> None:
-        self.in_flight.extend(self.world.redis.channels[channel].publish(seed) for seed in seeds)
-
-    @precondition(lambda self: self.in_flight)
-    @rule(number=st.integers(1, 5), corked=st.booleans())
-    def deliver(self, number: int, corked: bool) -> None:
-        for _ in range(min(number, len(self.in_flight))):
-            self.world.sequencer.announce(self.in_flight.popleft())
-            if not corked:
-                self.world.fanout.flush()
-        self.world.fanout.flush()
-
-    @precondition(lambda self: self.in_flight)
-    @rule(number=st.integers(1, 3))
-    def lose_announcements(self, number: int) -> None:
-        for _ in range(min(number, len(self.in_flight))):
-            self.in_flight.popleft()
-
-    @rule(channel=NAMES, keep=st.integers(0, 2))
-    def trim_log(self, channel: str, keep: int) -> None:
-        log = self.world.redis.channels[channel].log
-        while len(log) > keep:
-            log.popleft()
-
-    @rule(channel=NAMES)
-    def flush_redis(self, channel: str) -> None:
-        self.world.redis.channels[channel].flush()
-
-    @rule()
-    def check_positions(self) -> None:
-        for channel, position in self.world.redis.positions(CHANNELS).items():
-            if position is not None:
-                self.world.sequencer.catch_up(channel, position)
-        self.world.fanout.flush()
-
-    # --- clients ---------------------------------------------------------------------------
-
-    @precondition(lambda self: len(self.readers) < 6)
-    @rule(options=OPTIONS, room=ROOM, channels=SOME)
-    def join(self, options: dict[str, Any], room: int, channels: set[str]) -> None:
-        reader = Reader(self.world, len(self.readers), options, room)
-        reader.subscribe(channels, resume=False)
-        self.readers.append(reader)
-
-    @precondition(lambda self: self.readers)
-    @rule(pick=PICK, options=OPTIONS, channels=SOME, resume=st.booleans())
-    def subscribe_again(self, pick: int, options: dict[str, Any], channels: set[str], resume: bool) -> None:
-        reader = self.pick(pick)
-        if not reader.is_ended and reader.client.end_reason is None:
-            # Deltas of the old subscription may still be on their way.
-            reader.options = options | {"delta": True} if reader.options.get("delta") else options
-            reader.subscribe(channels, resume=resume)
-
-    @precondition(lambda self: self.readers)
-    @rule(pick=PICK)
-    def unsubscribe(self, pick: int) -> None:
-        reader = self.pick(pick)
-        if reader.joined and not reader.is_ended and reader.client.end_reason is None:
-            reader.unsubscribe(min(reader.joined))
-
-    @precondition(lambda self: self.readers)
-    @rule(pick=PICK, room=ROOM, resume=st.booleans())
-    def reconnect(self, pick: int, room: int, resume: bool) -> None:
-        reader = self.pick(pick)
-        reader.reconnect(room, resume=resume)
-
-    @precondition(lambda self: self.readers)
-    @rule(pick=PICK, room=ROOM)
-    def read(self, pick: int, room: int) -> None:
-        self.pick(pick).read(room)
-
-    # --- time ------------------------------------------------------------------------------
-
-    @rule(seconds=st.sampled_from([0.001, 0.01, 0.1, 1.0, 6.0]))
-    def wait(self, seconds: float) -> None:
-        self.world.clock.advance(seconds)
-        self.world.pacer.release()
-        self.world.wires.check()
-
-    @rule()
-    def turn(self) -> None:
-        self.world.turn()
-
-    @rule()
-    def beat(self) -> None:
-        self.world.beat()
-
-    @rule()
-    def settle(self) -> None:
-        """Everything arrives, everyone reads, and whoever was cut off comes back: all have what Redis has."""
-        while self.in_flight:
-            self.world.sequencer.announce(self.in_flight.popleft())
-        self.check_positions()
-        for reader in self.readers:
-            reader.read(10**9)
-        self.turn()
-        for reader in self.readers:
-            reader.read(10**9)
-            if reader.is_ended:
-                reader.reconnect(10**9, resume=True)
-        self.wait(2.0)
-        self.beat()
-        for reader in self.readers:
-            reader.read(10**9)
-            for channel in reader.joined:
-                memory = self.world.sequencer.find(channel)
-                if memory is not None:
-                    assert reader.at[channel] == (memory.epoch, memory.seq)
-                    assert reader.states[channel] == load(memory.data)
-
-    def pick(self, number: int) -> Reader:
-        return self.readers[number % len(self.readers)]
-
-    @invariant()
-    def what_waits_is_bounded(self) -> None:
-        for reader in self.readers:
-            assert reader.wire.queue[1] <= OUTBOX + 64_000
-
-    @invariant()
-    def only_members_are_remembered(self) -> None:
-        joined = sum(len(reader.client.channels) for reader in self.readers)
-        assert self.world.fanout._joined == joined
-
-
-TestStreaming = StreamingMachine.TestCase
-TestStreaming.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+@pytest.fixture
+def make_world() -> type[World]:
+    return World

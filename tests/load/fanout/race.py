@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from contestants import Contestant
 
-IN_FLIGHT = 8_000
+IN_FLIGHT = 16_000
 """Deliveries that may be outstanding, in whole messages. Enough that no server ever waits for the next message."""
 FEWEST, MOST = 4, 16
 """Messages that may be outstanding, however many clients there are."""

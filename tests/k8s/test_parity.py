@@ -93,11 +93,14 @@ def test_both_start_the_same_role_of_the_same_image(process: str) -> None:
     assert container.get("args", []) == service.get("command", [])
 
 
-def test_compose_believes_only_the_internal_network_and_only_behind_the_api_gateway() -> None:
-    # Nothing stands before the api-gateway: whoever sends it X-Forwarded-For is a client.
+def test_compose_believes_only_the_internal_network_and_only_behind_a_proxy() -> None:
+    # Nothing stands before the api-gateway: whoever sends it X-Forwarded-For is a client. It stands before auth, and
+    # the balancer before the socket-gateway, which publishes no port of its own.
     (subnet,) = compose_file()["networks"]["data"]["ipam"]["config"]
     environments = {name: service.get("environment", {}) for name, service in compose_services().items()}
-    assert believed(environments) == {"auth": subnet["subnet"]}
+    assert believed(environments) == {"auth": subnet["subnet"], "socket-gateway": subnet["subnet"]}
+    assert all(compose_services()[name]["networks"] == ["data"] for name in believed(environments))
+    assert not any("ports" in compose_services()[name] for name in believed(environments))
     assert compose_file()["networks"]["data"]["internal"] is True
 
 
@@ -105,7 +108,7 @@ def test_manifests_believe_nobody_without_the_ingress_component() -> None:
     assert believed(config_maps()) == {}
     assert believed(config_maps("overlays/local")) == {}
     with_ingress = believed(config_maps("overlays/production"))
-    assert set(with_ingress) == {"api-gateway", "auth"}
+    assert set(with_ingress) == {"api-gateway", "auth", "socket-gateway"}
     # One network: of pods, and no wider than a cluster gives them.
     (network,) = {ipaddress.ip_network(text) for text in with_ingress.values()}
     assert network.prefixlen >= 16

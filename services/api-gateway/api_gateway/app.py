@@ -8,7 +8,7 @@ from typing import Final
 
 from flask import Flask, g, request
 
-from api_gateway.cors import Cors, parse_origin
+from api_gateway.cors import Cors
 from api_gateway.documents import Documents
 from api_gateway.edge import Edge
 from api_gateway.exchange import TokenExchange
@@ -33,6 +33,7 @@ from aro.runtime.addresses import parse_networks
 from aro.runtime.health import Health
 from aro.runtime.inline import answer_inline
 from aro.runtime.operations import serve_operations
+from aro.runtime.origins import parse_origin
 from aro.runtime.settings import SettingsError
 from aro.runtime.web import create_app
 from aro.runtime.wsgi import on_exit

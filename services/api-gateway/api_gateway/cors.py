@@ -1,8 +1,9 @@
 """Which web pages may call: an allow-list of origins, exact ones. No cookies are involved, so no credentials are."""
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
+
+from aro.runtime.origins import parse_origin
 
 ALLOWED_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 ALLOWED_HEADERS: Final = (
@@ -13,7 +14,6 @@ EXPOSED_HEADERS: Final = (
     "X-Data-State, X-Epoch, X-Request-ID, X-Seq"
 )
 MAX_AGE_SECONDS: Final = 600
-_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 Headers = list[tuple[str, str]]
 
@@ -54,10 +54,3 @@ class Cors:
             ("Access-Control-Allow-Origin", origin),
             ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
         ]
-
-
-def parse_origin(text: str) -> str:
-    """`text` as browsers send it; raises ValueError for anything else: a path, a wildcard, or upper case."""
-    if not _ORIGIN.fullmatch(text):
-        raise ValueError(f"{text!r} is no origin like https://example.com")
-    return text

@@ -5,39 +5,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from aro.adapters.tokens import Principal
+from socket_gateway.budgets import Budget
 from socket_gateway.pacing import Subscription
 from socket_gateway.refusals import TooManySockets
 from socket_gateway.wire import Wire
 
 
-class Budget:
-    """A token bucket: `per_minute` messages at once or spread, refilled continuously."""
-
-    __slots__ = ("_at", "_left", "_per_minute")
-
-    def __init__(self, per_minute: int, now: float) -> None:
-        self._per_minute = per_minute
-        self._left = float(per_minute)
-        self._at = now
-
-    def take(self, now: float) -> bool:
-        """Whether one more message is within the limit. `now` is monotonic seconds."""
-        self._left = min(self._per_minute, self._left + (now - self._at) * self._per_minute / 60)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
 @dataclass(slots=True, eq=False)
 class Client:
-    """`sid` and `principal` are set while it is admitted; `after_ack` is done when its event was answered."""
+    """`sid` and `principal` are set while it is admitted; `after_ack` is done when its event was answered.
+
+    `address` is what is counted as one; `tries` are messages that came before it was admitted.
+    """
 
     engine_id: str
     wire: Wire
     opened_at: float
     budget: Budget
+    address: str = ""
+    tries: int = 0
     sid: str | None = None
     principal: Principal | None = None
     channels: dict[str, Subscription] = field(default_factory=dict)
@@ -51,6 +37,7 @@ class Clients:
         self._by_engine: dict[str, Client] = {}
         self._by_sid: dict[str, Client] = {}
         self._per_user: Counter[str] = Counter()
+        self._per_address: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """All connections, admitted or not."""
@@ -66,9 +53,16 @@ class Clients:
 
     def open(self, client: Client) -> None:
         self._by_engine[client.engine_id] = client
+        self._per_address[client.address] += 1
 
     def close(self, engine_id: str) -> None:
-        self._by_engine.pop(engine_id, None)
+        client = self._by_engine.pop(engine_id, None)
+        if client is not None:
+            _count_down(self._per_address, client.address)
+
+    def at(self, address: str) -> int:
+        """How many connections this address has, admitted or not."""
+        return self._per_address[address]
 
     def of_engine(self, engine_id: str) -> Client | None:
         return self._by_engine.get(engine_id)
@@ -93,8 +87,13 @@ class Clients:
         client = self._by_sid.pop(sid, None)
         if client is None or client.principal is None:
             return None
-        self._per_user[client.principal.subject] -= 1
-        if not self._per_user[client.principal.subject]:
-            del self._per_user[client.principal.subject]
+        _count_down(self._per_user, client.principal.subject)
         client.sid = None
         return client
+
+
+def _count_down(counts: Counter[str], key: str) -> None:
+    """One less; who has none is forgotten."""
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

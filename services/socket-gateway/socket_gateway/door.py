@@ -20,8 +20,10 @@ import socketio
 
 from aro.adapters.clock import Clock
 from aro.runtime.logs import get_logger
-from socket_gateway.clients import Budget, Client, Clients
+from socket_gateway.budgets import Budget
+from socket_gateway.clients import Client, Clients
 from socket_gateway.fanout import Fanout
+from socket_gateway.handshake import ADDRESS
 from socket_gateway.packets import NAMESPACE, Malformed
 from socket_gateway.rounds import Rounds
 
@@ -29,6 +31,9 @@ log = get_logger(__name__)
 
 ENGINE_ID: Final = "aro.engine_id"
 """Key in the environ that Socket.IO's handlers see, which has nothing else: the real one would be kept, 5 KB each."""
+
+MAX_TRIES: Final = 16
+"""Messages before one of them was a good token: each costs the check of a signature."""
 
 
 class Door:
@@ -106,10 +111,10 @@ class Door:
             client.wire.last_words()
             self.hang_up(client, "slow", problem=("slow", detail), final=False)
 
-    def _open(self, engine_id: str, _environ: dict[str, Any]) -> Any:
+    def _open(self, engine_id: str, environ: dict[str, Any]) -> Any:
         now = self._clock.monotonic()
         wire = self._server.eio.sockets[engine_id].wire
-        client = Client(engine_id, wire, now, Budget(self._messages_per_minute, now))
+        client = Client(engine_id, wire, now, Budget(self._messages_per_minute, now), environ.get(ADDRESS, ""))
         self._clients.open(client)
         for rounds in self._rounds:
             rounds.add(client, now)
@@ -123,6 +128,11 @@ class Door:
             limit = f"more than {self._messages_per_minute} messages per minute"
             self.hang_up(client, "rate_limited", problem=("rate_limited", limit), final=True)
             return
+        if client.sid is None:
+            client.tries += 1
+            if client.tries > MAX_TRIES:
+                self.hang_up(client, "not_admitted", final=True)
+                return
         try:
             if data == "":
                 raise Malformed("an empty message")  # Socket.IO would take it for an event

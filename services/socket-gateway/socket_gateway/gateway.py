@@ -13,6 +13,8 @@ from aro.adapters.clock import Clock
 from aro.adapters.live import LiveReader
 from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import JwksKeys, TokenVerifier
+from aro.contracts.problems import ServiceUnavailable
+from aro.runtime.addresses import parse_networks
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.web import create_app
@@ -21,13 +23,15 @@ from socket_gateway.catalog import Catalog
 from socket_gateway.clients import Client, Clients
 from socket_gateway.deadlines import Deadlines
 from socket_gateway.door import Door
-from socket_gateway.engine import plug_in
+from socket_gateway.engine import Sessions, plug_in
+from socket_gateway.entrance import Entrance
 from socket_gateway.events import MarketNamespace, OtherNamespaces
 from socket_gateway.fanout import Fanout
 from socket_gateway.freshness import Freshness
-from socket_gateway.handshake import Handshake
+from socket_gateway.handshake import Gate, Handshake
 from socket_gateway.listener import TIMEOUT_SECONDS, Listener
 from socket_gateway.loop import EventletLoop
+from socket_gateway.origins import Origins
 from socket_gateway.pacer import Pacer
 from socket_gateway.packets import Json, StrictPacket
 from socket_gateway.pulse import Pulse
@@ -41,8 +45,7 @@ log = get_logger(__name__)
 SERVICE: Final = "socket-gateway"
 PING_SECONDS: Final = 10
 """Interval, and how long the answer may take: a dead peer is found within twice that."""
-SPARE_CONNECTIONS: Final = 64
-"""Beyond `max_sockets`: for probes, and for saying 503 to one socket too many instead of letting it hang."""
+PREPARE_SECONDS: Final = 0.1
 DRAIN_PER_SECOND: Final = 100
 FLUSH_SECONDS: Final = 2.0
 RETRY_SPREAD_SECONDS: Final = 10.0
@@ -51,7 +54,10 @@ RETRY_SPREAD_SECONDS: Final = 10.0
 class Gateway:
     def __init__(self, settings: GatewaySettings, clock: Clock) -> None:
         self._settings = settings
-        self.health = Health(ready={"redis": self._check_redis}, alive={"event_loop": self._check_loop})
+        self.health = Health(
+            ready={"redis": self._check_redis, "admission": self._check_admission},
+            alive={"event_loop": self._check_loop},
+        )
         self.app: Flask = create_app(SERVICE, health=self.health, verifier=None)
         self.socketio = _socketio(self.app, settings)
         server = self.socketio.server
@@ -79,8 +85,9 @@ class Gateway:
             redis_client.connect(settings.redis_url, timeout=TIMEOUT_SECONDS),
             on_revoked=lambda session: self._door.revoke(session),
         )
-        keys = JwksKeys(settings.jwks_url, clock=clock)
-        verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience)
+        self._can_admit = False
+        self._keys = JwksKeys(settings.jwks_url, clock=clock)
+        verifier = TokenVerifier(self._keys, issuer=settings.token_issuer, audience=settings.token_audience)
         self.socketio.on_namespace(
             MarketNamespace(
                 self._clients,
@@ -114,11 +121,18 @@ class Gateway:
             heartbeats=heartbeats,
         )
         plug_in(server, self._wires, on_slow=self._door.slow, on_broken=self._door.drop)
-        self.app.wsgi_app = Handshake(  # type: ignore[method-assign]
-            self.app.wsgi_app,
+        gate = Gate(
+            clock,
             closed=self._closed,
-            count=lambda: self._wires.open,
+            sockets=lambda: self._wires.open,
+            sockets_of=self._clients.at,
             max_sockets=settings.max_sockets,
+            max_sockets_per_address=settings.max_sockets_per_address,
+            per_second=settings.handshakes_per_second,
+            per_minute_and_address=settings.handshakes_per_address,
+        )
+        self.app.wsgi_app = Handshake(  # type: ignore[method-assign]
+            self.app.wsgi_app, gate, Origins(settings.cors_origins), parse_networks(settings.trusted_proxies)
         )
 
     def start(self) -> None:
@@ -126,23 +140,12 @@ class Gateway:
         self.socketio.start_background_task(self._revocations.run)
         self.socketio.start_background_task(self._relay.run)
         self.socketio.start_background_task(self._pulse.run)
+        self.socketio.start_background_task(self._prepare)
 
     def serve(self) -> None:
         """Serve until the process ends. Raises OSError if the port is taken."""
         settings = self._settings
-        self.socketio.run(
-            self.app,
-            host=settings.host,
-            port=settings.port,
-            max_size=settings.max_sockets + SPARE_CONNECTIONS,
-            log_output=False,
-            debug=False,
-            use_reloader=False,
-            # A connection that says nothing, or too slowly, must not hold one of `max_size` places.
-            keepalive=10,
-            socket_timeout=2 * PING_SECONDS,
-            url_length_limit=4_096,
-        )
+        Entrance(self.app, settings.host, settings.port, head_seconds=settings.admission_seconds).serve()
 
     def drain(self) -> None:
         """Accept no more, tell everyone, and close all sockets little by little so that they do not return at once."""
@@ -165,11 +168,25 @@ class Gateway:
     def _closed(self) -> str | None:
         if self.health.draining:
             return "draining"
-        return None if self._relay.is_warm else "warming_up"
+        return None if self._relay.is_warm and self._can_admit else "warming_up"
+
+    def _prepare(self) -> None:
+        """Until what admission needs was there once: without it, `connect_error` would tell clients to stay away."""
+        while not self._can_admit:
+            try:
+                self._keys.find("")  # no key is called so: this only asks for them
+                self._can_admit = self._revocations.is_current()
+            except ServiceUnavailable as error:
+                log.debug("not prepared", error=error.detail)
+            time.sleep(PREPARE_SECONDS)
 
     def _check_redis(self) -> None:
         if not self._relay.is_current:
             raise ConnectionError("not subscribed to Redis")
+
+    def _check_admission(self) -> None:
+        if not self._can_admit:
+            raise ServiceUnavailable("no keys, or no list of ended sessions yet")
 
     def _check_loop(self) -> None:
         self._pulse.check()
@@ -184,13 +201,14 @@ def _socketio(app: Flask, settings: GatewaySettings) -> Any:
         serializer=StrictPacket,
         json=Json,
         async_handlers=False,
+        client_manager=Sessions(),
         monitor_clients=False,
         manage_session=False,
         ping_interval=PING_SECONDS,
         ping_timeout=PING_SECONDS,
         max_http_buffer_size=settings.max_message_bytes,
-        # None is "same origin only"; an empty list would switch the check off.
-        cors_allowed_origins=list(settings.cors_origins) or None,
+        # An empty list: `Handshake` has checked it.
+        cors_allowed_origins=[],
         cors_credentials=False,
         logger=_quiet("socketio.server"),
         engineio_logger=_quiet("engineio.server"),

@@ -10,8 +10,10 @@ from typing import Final
 from aro.adapters.clock import SystemClock
 from aro.runtime.logs import configure_logs, get_logger
 from aro.runtime.settings import SettingsError, load
-from socket_gateway.gateway import SERVICE, SPARE_CONNECTIONS, Gateway
+from socket_gateway.entrance import MAX_UNFINISHED
+from socket_gateway.gateway import SERVICE, Gateway
 from socket_gateway.settings import GatewaySettings
+from socket_gateway.watchdog import Watchdog
 
 log = get_logger(__name__)
 
@@ -23,8 +25,9 @@ POLL_SECONDS: Final = 0.1
 class Process:
     """Runs one gateway until SIGTERM or SIGINT, or until it cannot serve."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, watchdog: Watchdog) -> None:
         self._gateway = gateway
+        self._watchdog = watchdog
         self._is_stopping = False
         self._failure: OSError | None = None
 
@@ -35,7 +38,9 @@ class Process:
         self._gateway.start()
         self._gateway.socketio.start_background_task(self._serve)
         while not self._is_stopping and self._failure is None:
+            self._watchdog.feed(time.monotonic())
             time.sleep(POLL_SECONDS)
+        self._watchdog.stop()  # whoever told it to stop is waiting for that, and not for ever
         if self._failure is not None:
             log.error("cannot serve", error=str(self._failure))
             return 1
@@ -55,13 +60,13 @@ class Process:
 def run() -> int:
     try:
         settings = load(GatewaySettings, os.environ)
-        allow_open_files(settings.max_sockets + SPARE_CONNECTIONS + OTHER_FILES)
+        allow_open_files(settings.max_sockets + MAX_UNFINISHED + OTHER_FILES)
     except SettingsError as error:
         print(f"{SERVICE} cannot start: {error}", file=sys.stderr)  # noqa: T201 - there is no log yet
         return 2
     ship_to = settings.redis_url if settings.log_shipping else None
     configure_logs(SERVICE, level=settings.log_level, ship_to=ship_to)
-    return Process(Gateway(settings, SystemClock())).run()
+    return Process(Gateway(settings, SystemClock()), Watchdog(settings.stuck_seconds)).run()
 
 
 def allow_open_files(needed: int) -> None:

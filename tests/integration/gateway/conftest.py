@@ -239,6 +239,11 @@ class Raw:
         """The bare connection, and what was read of it but not looked at."""
         return self._wire.detach()
 
+    def poll(self) -> str | None:
+        """The kind of the next message, or None if there is none yet."""
+        message = self._read(time.monotonic() + 0.001)
+        return message[0] if message else None
+
     def _read(self, deadline: float) -> tuple[str, Any] | None:
         while (left := deadline - time.monotonic()) > 0:
             try:

@@ -1,6 +1,5 @@
 """Who gets in, and the code that says why not."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,23 +59,52 @@ def test_long_polling_does_not_exist(stack: Any) -> None:
     assert answer.status_code == 400
 
 
+def status(stack: Any, gateway: Any = None, **headers: str) -> int:
+    """What a handshake with these headers is answered."""
+    try:
+        stack.wire(gateway, **headers).close()
+    except stack.refused as refusal:
+        found: int = refusal.status
+        return found
+    return 101
+
+
 def test_a_web_page_of_another_origin_is_refused(stack: Any) -> None:
-    with pytest.raises(stack.refused) as caught:
-        stack.wire(Origin="https://evil.example")
-    assert caught.value.status == 400
-    stack.wire(Origin=stack.gateway.url).close()
+    before = stack.gateway.metric("ws_connects_total", result="origin_forbidden")
+    for origin in ("https://evil.example", "null", stack.gateway.url + "0", stack.gateway.url + "/"):
+        assert status(stack, Origin=origin) == 403
+    assert status(stack, Origin=stack.gateway.url) == 101
+    assert stack.gateway.metric("ws_connects_total", result="origin_forbidden") == before + 4
 
 
-def test_without_keys_the_answer_is_unavailable_until_there_are_some(make_stack: Callable[..., Any]) -> None:
+def test_behind_a_proxy_the_own_origin_is_the_proxys(stack: Any) -> None:
+    """As the balancer passes Host on, port and all, and as an ingress that ends TLS says whom it was asked for."""
+    assert status(stack, Host="market.example:8443", Origin="http://market.example:8443") == 101
+    assert status(stack, Host="market.example:8443", Origin="http://market.example") == 403
+    tls = {"Host": "market.example", "X-Forwarded-Proto": "https"}
+    assert status(stack, **tls, Origin="https://market.example") == 101
+    assert status(stack, **tls, Origin="https://market.example:444") == 403
+    inside = {"Host": "socket-gateway:8010", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "market.example"}
+    assert status(stack, **inside, Origin="https://market.example") == 101
+    assert status(stack, **inside, Origin="https://evil.example") == 403
+
+
+def test_without_keys_sockets_are_told_to_retry_until_there_are_some(stack: Any, tmp_path: Path) -> None:
+    """Official clients stay away after a ``connect_error``, but come back after HTTP 503."""
     port = free_port()
-    stack = make_stack(ARO_JWKS_URL=f"http://127.0.0.1:{port}/jwks.json")
-    with stack.raw() as raw:
-        assert refusal(raw, stack.auth.token()) == "service_unavailable"
+    gateway = type(stack.gateway)(tmp_path, stack.redis.url, f"http://127.0.0.1:{port}", wait_for="/livez")
+    gateway.start()
+    try:
+        assert not gateway.is_ready()
+        assert status(stack, gateway) == 503
         late = type(stack.auth)(port)
         try:
-            eventually(lambda: raw.connect(late.token())[0] == "connect", "the keys to be fetched", interval=0.2)
+            eventually(gateway.is_ready, "the keys to be fetched")
         finally:
             late.close()
+        assert status(stack, gateway) == 101, "keys that were fetched once do"
+    finally:
+        gateway.kill()
 
 
 def test_before_redis_is_followed_sockets_are_told_to_retry(stack: Any, tmp_path: Path) -> None:

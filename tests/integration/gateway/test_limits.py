@@ -9,6 +9,7 @@ import pytest
 
 from aro.testing.eventually import eventually
 
+FROM_ONE_ADDRESS = {"ARO_GATEWAY_MAX_SOCKETS_PER_ADDRESS": "2000", "ARO_GATEWAY_HANDSHAKES_PER_SECOND": "2000"}
 MALFORMED_EVENTS = [
     ("subscribe", ()),
     ("subscribe", (None,)),
@@ -152,7 +153,7 @@ def test_who_never_shows_a_token_is_closed(tight: Any) -> None:
 
 def test_more_sockets_than_eventlet_serves_by_default(make_stack: Callable[..., Any]) -> None:
     """Eventlet's own limit of 1,024 would leave the next one hanging; ours answers 503, and frees places again."""
-    stack = make_stack(ARO_GATEWAY_MAX_SOCKETS="1100", ARO_GATEWAY_MAX_SOCKETS_PER_USER="2000")
+    stack = make_stack(ARO_GATEWAY_MAX_SOCKETS="1100", ARO_GATEWAY_MAX_SOCKETS_PER_USER="2000", **FROM_ONE_ADDRESS)
     with contextlib.ExitStack() as opened:
         for _ in range(1_100):
             opened.enter_context(stack.connected())

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from api_gateway.app import verify
-from api_gateway.cors import Cors, parse_origin
+from api_gateway.cors import Cors
 from api_gateway.edge import Edge
 from api_gateway.limits import Limits, Quota
 from api_gateway.memory import Memory
 from api_gateway.settings import ApiGatewaySettings
 from aro.adapters.clock import ManualClock
+from aro.runtime.origins import parse_origin
 from aro.runtime.settings import SettingsError, load
 
 PAGE = "https://app.example.com"

@@ -12,7 +12,8 @@ from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import Principal
 from aro.contracts.problems import Forbidden, NotAuthenticated, TokenMissing
 from socket_gateway.admission import GRACE_SECONDS, WARN_SECONDS, Admission, token_of
-from socket_gateway.clients import Budget, Client, Clients
+from socket_gateway.budgets import Budget
+from socket_gateway.clients import Client, Clients
 from socket_gateway.deadlines import Deadline, Deadlines
 from socket_gateway.refusals import TooManySockets
 from socket_gateway.wire import Wire

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from aro.runtime.settings import Secret, setting
+from aro.runtime.tracing import endpoint_setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +26,7 @@ class ApiGatewaySettings:
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
     )
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
-    otlp_endpoint: str | None = setting(
-        "ARO_OTLP_ENDPOINT",
-        "OpenTelemetry collector that spans go to (OTLP over HTTP), like http://127.0.0.1:4318; off if not set",
-        default=None,
-    )
+    otlp_endpoint: str | None = endpoint_setting()
     trusted_proxies: tuple[str, ...] = setting(
         "ARO_TRUSTED_PROXIES", "networks whose X-Forwarded-For is believed, comma-separated", default=()
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from aro.runtime.settings import Secret, setting
+from aro.runtime.tracing import endpoint_setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +16,7 @@ class WorkerSettings:
     operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)
     log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
-    otlp_endpoint: str | None = setting(
-        "ARO_OTLP_ENDPOINT",
-        "OpenTelemetry collector that spans go to (OTLP over HTTP), like http://127.0.0.1:4318; off if not set",
-        default=None,
-    )
+    otlp_endpoint: str | None = endpoint_setting()
     concurrency: int = setting(
         "ARO_WORKER_CONCURRENCY",
         "child processes of role work; with one, chains wait while a surface is fitted",

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from aro.runtime import tracing
 from aro.runtime.health import Health
-from aro.runtime.settings import SettingsError
+from aro.runtime.settings import SettingsError, load
 from aro.runtime.web import create_app, public
 from aro.testing.collector import Collector, SeenSpan
 
@@ -68,10 +69,28 @@ def test_no_image_carries_it() -> None:
     assert [path for path in locks if "opentelemetry" in path.read_text(encoding="utf-8")] == []
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    otlp_endpoint: str | None = tracing.endpoint_setting()
+
+
+def test_it_is_off_until_an_endpoint_is_named() -> None:
+    assert load(Settings, {}) == load(Settings, {"ARO_OTLP_ENDPOINT": ""}) == Settings(otlp_endpoint=None)
+    url = "http://127.0.0.1:4318"
+    assert load(Settings, {"ARO_OTLP_ENDPOINT": url}) == Settings(otlp_endpoint=url)
+
+
 def test_without_its_extra_a_process_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "aro.runtime.spans", None)
-    with pytest.raises(SettingsError, match=r"ARO_OTLP_ENDPOINT needs the extra aro\[tracing\]"):
-        tracing.start("service", "http://127.0.0.1:4318")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "opentelemetry"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(SettingsError, match=r"^ARO_OTLP_ENDPOINT needs the extra aro\[tracing\]"):
+        load(Settings, {"ARO_OTLP_ENDPOINT": "http://127.0.0.1:4318"})
+
+
+def test_what_is_no_address_is_refused() -> None:
+    with pytest.raises(SettingsError, match="ARO_OTLP_ENDPOINT must be an address like"):
+        load(Settings, {"ARO_OTLP_ENDPOINT": "collector:4318"})
 
 
 def test_spans_nest_and_say_whose_they_are(collector: Collector) -> None:

@@ -35,12 +35,14 @@ def setting(
     default: Any = dataclasses.MISSING,
     minimum: float | None = None,
     choices: tuple[str, ...] | None = None,
+    check: Callable[[Any], None] | None = None,
 ) -> Any:
     """A field read from environment variable `name`; without `default` it is required.
 
-    `minimum` bounds numbers from below; `doc` says unit and meaning, and feeds the configuration table.
+    `minimum` bounds numbers from below; `check` raises ValueError for what cannot be used; `doc` says unit and meaning,
+    and feeds the configuration table.
     """
-    metadata = {"env": name, "doc": doc, "minimum": minimum, "choices": choices}
+    metadata = {"env": name, "doc": doc, "minimum": minimum, "choices": choices, "check": check}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -93,6 +95,8 @@ def _parse(raw: str, kind: Any, metadata: Mapping[str, Any]) -> Any:
         raise ValueError(f"must be at least {metadata['minimum']}, not {raw}")
     if metadata["choices"] is not None and value not in metadata["choices"]:
         raise ValueError(f"must be one of {', '.join(metadata['choices'])}, not {shown}")
+    if metadata["check"] is not None:
+        metadata["check"](value)
     return value
 
 

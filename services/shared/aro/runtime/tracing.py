@@ -5,17 +5,19 @@ on the other side. Spans stand beside our own ``trace.id``, which needs no colle
 """
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Literal, Protocol
 
-from aro.runtime.settings import SettingsError
+from aro.runtime.settings import setting
 
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 Attributes = Mapping[str, str | int | float]
 
 _OTHER_HALF: Final = "aro.runtime.spans"
 """What imports OpenTelemetry. By name, so that nothing that reads imports takes it for something a process needs."""
+_EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 _OFF: Final[AbstractContextManager[None]] = nullcontext()
 
 
@@ -32,18 +34,21 @@ class Tracer(Protocol):
 _tracer: Tracer | None = None
 
 
+def endpoint_setting() -> Any:
+    """The field of a settings class that `start` is given; a process that could send no spans refuses to start."""
+    doc = "OpenTelemetry collector that spans go to (OTLP over HTTP), like http://127.0.0.1:4318; off if not set"
+    return setting("ARO_OTLP_ENDPOINT", doc, default=None, check=_usable)
+
+
 def start(service: str, endpoint: str | None) -> None:
     """From now on, spans of this process go to `endpoint`, like ``http://127.0.0.1:4318``; None leaves all as it is.
 
-    It starts a thread, so after a fork and never before. Raises `SettingsError` without the extra ``aro[tracing]``.
+    It starts a thread, so after a fork and never before. Raises ModuleNotFoundError without the extra ``aro[tracing]``.
     """
     global _tracer
     if endpoint is None:
         return
-    try:
-        other_half: Any = importlib.import_module(_OTHER_HALF)
-    except ModuleNotFoundError as error:
-        raise SettingsError(f"ARO_OTLP_ENDPOINT needs the extra aro[tracing]: {error}") from None
+    other_half: Any = importlib.import_module(_OTHER_HALF)
     stop()
     _tracer = other_half.Spans(service, endpoint)
 
@@ -73,3 +78,14 @@ def carried(headers: Mapping[str, str]) -> Mapping[str, str]:
     with_context = dict(headers)
     _tracer.inject(with_context)
     return with_context
+
+
+def _usable(endpoint: str) -> None:
+    if not endpoint.startswith(("http://", "https://")):
+        raise ValueError("must be an address like http://127.0.0.1:4318")
+    try:
+        found = importlib.util.find_spec(_EXPORTER)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise ValueError("needs the extra aro[tracing], which is not installed")

@@ -98,6 +98,7 @@ export class OptionAro {
 
   /** Before or after the start. `options`: delta, encoding, max_rate_hz, as the gateway knows them. */
   subscribe(channels, onState, options = {}) {
+    if (options.encoding && !globalThis.DecompressionStream) throw new Error("this browser or Node.js is too old to inflate");
     const subscription = { names: [...channels], onState, options };
     this.#subscriptions.push(subscription);
     if (this.socket?.connected) this.#request(subscription, channels);
@@ -269,7 +270,9 @@ export class OptionAro {
         state = applyPatch(held.state, state);
       }
     } catch (error) {
-      return this.#askAgain(channel, error.message);
+      if (event !== "snapshot") return this.#askAgain(channel, error.message);
+      this.#awaited.add(channel); // the same would come again
+      return this.onNotice("error", { code: "unreadable", detail: `${channel}: ${error.message}` });
     }
     this.#held.set(channel, { epoch, seq, state });
     const skipped = same ? seq - held.seq - 1 : null;

@@ -367,7 +367,11 @@ class OptionAro:
             if event == "delta" and held is not None:
                 data = apply_patch(held.state, data)
         except (CannotApply, zlib.error, ValueError) as error:
-            self._ask_again(channel, str(error))
+            if event != "snapshot":
+                self._ask_again(channel, str(error))
+            else:  # the same would come again
+                self._awaited.add(channel)
+                self._on_notice("error", {"code": "unreadable", "detail": f"{channel}: {error}"})
             return
         self._held[channel] = Held(epoch, seq, data)
         skipped = None if last is None else seq - last - 1

@@ -60,6 +60,7 @@ function payload(story, [name, ...rest]) {
   if (name === "error") return { code: rest[0], detail: "" };
   if (name === "auth_expiring") return { expires_ts: 0 };
   const [epoch, seq, state, prev] = rest;
+  if (name === "unreadable") return { channel: CHANNEL, epoch, seq, data: Buffer.from("no zlib") };
   const data = story.deflate ? deflateSync(JSON.stringify(state)) : state;
   return { channel: CHANNEL, epoch, seq, data, ...(prev === undefined ? {} : { prev_seq: prev }) };
 }
@@ -84,7 +85,7 @@ async function play(story) {
     else if (step[0] === "drop") socket.fire("disconnect", step[1] === "server" ? "io server disconnect" : step[1]);
     else {
       await settled();
-      socket.fire(step[0], step[0] === "connect" ? undefined : payload(story, step));
+      socket.fire(step[0] === "unreadable" ? "snapshot" : step[0], step[0] === "connect" ? undefined : payload(story, step));
     }
     await settled();
     logs.push(log);

@@ -148,6 +148,8 @@ def payload_of(story: dict[str, Any], step: list[Any]) -> list[Any]:
             return [{"retry_after": seconds}]
         case ["error", code]:
             return [{"code": code, "detail": ""}]
+        case ["unreadable", epoch, seq]:
+            return [{"channel": CHANNEL, "epoch": epoch, "seq": seq, "data": b"no zlib"}]
         case ["auth_expiring"]:
             return [{"expires_ts": 0}]
     _, epoch, seq, data, *previous = step
@@ -194,7 +196,7 @@ def test_python_tells(story: dict[str, Any], monkeypatch: pytest.MonkeyPatch) ->
                     eventually(partial(is_ready, made, connections), "a connection")
                     made[-1].fire("connect")
                 case [name, *_]:
-                    made[-1].fire(name, *payload_of(story, step["do"]))
+                    made[-1].fire("snapshot" if name == "unreadable" else name, *payload_of(story, step["do"]))
             eventually(lambda step=step: log == step["log"] or len(log) > len(step["log"]), f"{step} (told: {log})")
             assert log == step["log"], step
     finally:

@@ -12,10 +12,12 @@ from aro.adapters.clock import Clock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Claimed, Ledger
 from aro.adapters.redis_client import ConnectionLost
+from aro.adapters.turns import Turns
 from aro.contracts.codec import message_id
-from aro.contracts.names import LEDGER_STREAMS
+from aro.contracts.names import BATCH_TURN, LEDGER_STREAMS
 from aro.runtime.logs import TRACE_ID, concerning, get_logger
 from worker_enricher import metrics
+from worker_enricher.lanes import Lanes, Turn
 
 log = get_logger(__name__)
 
@@ -28,19 +30,24 @@ QUIET_SECONDS: Final = 0.003
 """A pause this long ends a burst of the feed, and with it the batch."""
 MAINTENANCE_SECONDS: Final = 1.0
 BACK_OFF_SECONDS: Final = 0.25
+BUSY_SECONDS: Final = 0.005
+"""Until the end of some task is looked for again."""
 IDLE_BLOCK_MS: Final = 500
 
 Batch = Mapping[str, list[str]]
-"""Stream → entry ids."""
+"""Stream → entry ids, and `BATCH_TURN`."""
 
 
 class Dispatch(Protocol):
-    """Where batches go: the Celery queue."""
+    """Where batches go: the Celery queue, and what comes back."""
 
     def send(self, batch: Batch) -> None: ...
 
     def queued(self) -> int:
         """Tasks that no worker has taken yet."""
+
+    def finished(self) -> list[int]:
+        """Turns whose tasks are done since the last call."""
 
 
 class Consumer:
@@ -65,6 +72,7 @@ class Consumer:
         self._batch_ms = batch_ms
         self._reclaim_idle_ms = reclaim_idle_ms
         self._maintained_at = -MAINTENANCE_SECONDS
+        self._lanes = Lanes(clock.now_ms())
         self._unsent: Batch = {}
         self._unsent_about: list[str] = []
         self.last_turn: float = clock.monotonic()
@@ -93,59 +101,85 @@ class Consumer:
         if self.last_turn - self._maintained_at >= MAINTENANCE_SECONDS:
             self.maintain()
             self._maintained_at = self.last_turn
+        if self._lanes.has_closed:
+            self._open_lanes()
         if self._dispatch.queued() >= MAX_QUEUED_TASKS:
-            stop.wait(0.01)
+            stop.wait(BUSY_SECONDS)
             return
-        self._unsent = self._collect()
-        self._send_unsent()
+        self._collect()
+        turn = self._lanes.take(self._batch_size, self._clock.monotonic())
+        if turn is not None:
+            self._unsent = self._batch(turn)
+            self._send_unsent()
+        elif len(self._lanes):
+            stop.wait(BUSY_SECONDS)
 
     def maintain(self) -> None:
         """Send again what was lost on the way, bury what was delivered too often, trim, and measure."""
         queued = self._dispatch.queued()
         metrics.queue_length.labels("enrich").set(queued)
         for stream in LEDGER_STREAMS:
-            # While tasks wait in the queue, old entries may just be waiting with them.
-            if queued == 0:
+            # While tasks wait in the queue, or entries in their lanes, old ones may just be waiting with them.
+            if queued == 0 and not len(self._lanes):
                 self._reclaim(stream)
             self._ledger.trim(stream)
             metrics.stream_lag.labels(stream).set(self._ledger.lag(stream))
             metrics.stream_pending.labels(stream).set(self._ledger.pending(stream))
 
-    def _collect(self) -> Batch:
-        """Up to `batch_size` new entries; waits for more only while a burst lasts, and at most `batch_ms`."""
-        batch: dict[str, list[str]] = {}
-        size = self._gather(batch, self._batch_size, block_ms=IDLE_BLOCK_MS)
+    def _collect(self) -> None:
+        """New entries into their lanes, up to a batch beyond those that must wait; waits for more only while a burst
+        lasts, and at most `batch_ms`, and for the first only if nothing else waits."""
+        room = min(self._batch_size, self._batch_size * MAX_QUEUED_TASKS - len(self._lanes))
+        if room <= 0:
+            return
+        size = self._gather(room, block_ms=None if len(self._lanes) else IDLE_BLOCK_MS)
         deadline = self._clock.monotonic() + self._batch_ms / 1000
-        while 0 < size < self._batch_size and self._clock.monotonic() < deadline:
+        while 0 < size < room and self._clock.monotonic() < deadline:
             time.sleep(QUIET_SECONDS)
-            more = self._gather(batch, self._batch_size - size, block_ms=None)
+            more = self._gather(room - size, block_ms=None)
             if not more:
                 break
             size += more
+
+    def _gather(self, count: int, *, block_ms: int | None) -> int:
+        """Put new entries into their lanes; how many."""
+        about: list[str | None] = []
+        found = self._ledger.read_new(self._name, count=count, block_ms=block_ms, seen=_noting(about))
+        entries = [(stream, entry) for stream, ids in found.items() for entry in ids]
+        self._unsent_about += [name for name in about if name is not None]
+        # An entry without message is not seen; then nobody can tell whose the others are.
+        series = [_series(name) for name in about] if len(about) == len(entries) else [None] * len(entries)
+        for name, entry in zip(series, entries, strict=True):
+            self._lanes.put(name, entry)
+        return len(entries)
+
+    def _batch(self, turn: Turn) -> Batch:
+        batch: dict[str, list[str]] = {}
+        for stream, entry in turn.entries:
+            batch.setdefault(stream, []).append(entry)
+        if turn.number is not None:
+            batch[BATCH_TURN] = [self._name, str(turn.number)]
         return batch
 
-    def _gather(self, batch: dict[str, list[str]], count: int, *, block_ms: int | None) -> int:
-        """Add new entries to `batch`; how many."""
-        found = self._ledger.read_new(self._name, count=count, block_ms=block_ms, seen=_noting(self._unsent_about))
-        for stream, ids in found.items():
-            batch.setdefault(stream, []).extend(ids)
-        # Kept at once: if the next read fails, these are still sent.
-        self._unsent = batch
-        return sum(len(ids) for ids in found.values())
+    def _open_lanes(self) -> None:
+        for number in self._dispatch.finished():
+            self._lanes.done(number)
+        self._lanes.give_up(self._clock.monotonic())
 
     def _send_unsent(self) -> None:
         if self._unsent:
             self._dispatch.send(self._unsent)
-            for stream, ids in self._unsent.items():
-                metrics.entries_dispatched.labels(stream).inc(len(ids))
-            entries = sum(len(ids) for ids in self._unsent.values())
+            counts = {stream: len(ids) for stream, ids in self._unsent.items() if stream != BATCH_TURN}
+            for stream, count in counts.items():
+                metrics.entries_dispatched.labels(stream).inc(count)
+            entries = sum(counts.values())
             metrics.batch_entries.observe(entries)
             log.info("batch dispatched", entries=entries, **concerning(self._unsent_about))
         self._unsent = {}
         self._unsent_about = []
 
     def _reclaim(self, stream: str) -> None:
-        about: list[str] = []
+        about: list[str | None] = []
         claims = self._ledger.reclaim(
             stream,
             self._name,
@@ -165,7 +199,7 @@ class Consumer:
             self._dispatch.send({stream: together[start : start + self._batch_size]})
         if claims:
             metrics.redelivered.labels(stream).inc(len(claims))
-            log.warning("entries sent again", stream=stream, entries=len(claims), **concerning(about))
+            log.warning("entries sent again", stream=stream, entries=len(claims), **concerning(filter(None, about)))
 
     def _bury(self, stream: str, claim: Claimed) -> None:
         [message] = self._ledger.fetch(stream, [claim.id])
@@ -184,22 +218,25 @@ class Consumer:
             log.error("redis refused", reason=str(error))
 
 
-def _noting(ids: list[str]) -> Callable[[bytes], None]:
-    """Adds the id of each message to `ids`, for the log."""
+def _noting(ids: list[str | None]) -> Callable[[bytes], None]:
+    """Adds the id of each message to `ids`, None for what has none."""
+    return lambda message: ids.append(message_id(message))
 
-    def note(message: bytes) -> None:
-        found = message_id(message)
-        if found is not None:
-            ids.append(found)
 
-    return note
+def _series(name: str | None) -> str | None:
+    """Of a message's id."""
+    return None if name is None else name.rpartition("|")[0]
 
 
 class CeleryDispatch:
     """Batches as Celery tasks; `queued` asks the broker's list directly, which costs one round trip."""
 
-    def __init__(self, send_task: Callable[[Batch], None], broker: redis.Redis, queue: str) -> None:
+    def __init__(
+        self, send_task: Callable[[Batch], None], broker: redis.Redis, queue: str, turns: Turns, consumer: str
+    ) -> None:
         self._send_task = send_task
+        self._turns = turns
+        self._consumer = consumer
         self._broker = broker
         self._queue = queue
 
@@ -208,3 +245,6 @@ class CeleryDispatch:
 
     def queued(self) -> int:
         return int(self._broker.llen(self._queue))
+
+    def finished(self) -> list[int]:
+        return self._turns.finished(self._consumer)

@@ -8,6 +8,7 @@ from aro.adapters import redis_client
 from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
+from aro.adapters.turns import Turns
 from aro.contracts.names import QUEUE_ENRICH, TASK_ENRICH
 from aro.runtime import tracing
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
@@ -43,13 +44,13 @@ def run(settings: WorkerSettings) -> None:
 
     client = redis_client.connect(settings.redis_url)
     broker = redis_client.connect(settings.broker_url)
-    clock = SystemClock()
+    clock, name = SystemClock(), settings.consumer_name or socket.gethostname()
     consumer = Consumer(
         Ledger(client),
         DeadLetters(client),
-        CeleryDispatch(send, broker, QUEUE_ENRICH),
+        CeleryDispatch(send, broker, QUEUE_ENRICH, Turns(client), name),
         clock,
-        name=settings.consumer_name or socket.gethostname(),
+        name=name,
         batch_size=settings.batch_size,
         batch_ms=settings.batch_ms,
         reclaim_idle_ms=settings.reclaim_idle_ms,

@@ -18,7 +18,9 @@ from aro.adapters.ledger import Ledger
 from aro.adapters.live import LivePublisher, LiveReader
 from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
+from aro.adapters.turns import Turns
 from aro.contracts.names import (
+    BATCH_TURN,
     QUEUE_ENRICH,
     QUEUE_PERIODIC,
     TASK_BARS,
@@ -49,6 +51,7 @@ class Hands:
     """What a child process holds after its fork; connections must not be older than that."""
 
     processor: BatchProcessor
+    turns: Turns
     reader: LiveReader
     ledger: Ledger
     dead: DeadLetters
@@ -71,7 +74,7 @@ def open_hands(settings: WorkerSettings) -> Hands:
     processor = BatchProcessor(ledger, dead, chains, ticks, publisher, OwedBars(marks, clock), clock, consumer=consumer)
     surfaces = SurfaceDesk(reader, publisher, IvHistoryStore(database), SurfaceStore(database), clock)
     bars = BarDesk(reader, publisher, chains, ticks, BarStore(database), marks, clock)
-    return Hands(processor, reader, ledger, dead, publisher, surfaces, bars)
+    return Hands(processor, Turns(client), reader, ledger, dead, publisher, surfaces, bars)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -84,9 +87,14 @@ def create_app(settings: WorkerSettings) -> Celery:
         hands[:] = [open_hands(settings)]
 
     def enrich(batch: dict[str, Sequence[str]]) -> None:
+        turn = batch.pop(BATCH_TURN, None)
         entries = sum(map(len, batch.values()))
-        with tracing.span("enrich batch", kind="consumer", carrier=_sender(), entries=entries):
-            hands[0].processor.process(batch)
+        try:
+            with tracing.span("enrich batch", kind="consumer", carrier=_sender(), entries=entries):
+                hands[0].processor.process(batch)
+        finally:
+            if turn is not None:
+                hands[0].turns.done(*turn)
 
     def status() -> None:
         held = hands[0]

@@ -9,7 +9,10 @@ import redis
 from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
-from aro.contracts.names import STREAM_CHAINS, STREAM_TICKS
+from aro.adapters.turns import Turns
+from aro.contracts.codec import encode_message
+from aro.contracts.names import BATCH_TURN, STREAM_CHAINS, STREAM_TICKS
+from aro.testing import factories
 from aro.testing.eventually import eventually
 from worker_enricher.consumer import MAX_DELIVERIES, MAX_QUEUED_TASKS, Batch, Consumer
 
@@ -133,3 +136,41 @@ def test_groups_lost_with_redis_data_are_made_again(redis_client: redis.Redis, r
         stop.set()
         loop.join(timeout=10)
     assert not loop.is_alive()
+
+
+class Worker(Recorder):
+    """A dispatch whose tasks end when the test says so."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__()
+        self.turns = Turns(client)
+
+    def finished(self) -> list[int]:
+        return self.turns.finished("test")
+
+    def end(self, batch: dict[str, list[str]]) -> None:
+        self.turns.done(*batch[BATCH_TURN])
+
+
+def test_a_series_waits_for_its_task_and_others_do_not(redis_client: redis.Redis) -> None:
+    ledger, worker, stop = Ledger(redis_client), Worker(redis_client), threading.Event()
+    ledger.ensure_groups()
+    options = {"batch_size": 64, "batch_ms": 1, "reclaim_idle_ms": 60_000}
+    consumer = Consumer(ledger, DeadLetters(redis_client), worker, SystemClock(), name="test", **options)
+
+    def fed(expiry: str, seq: int) -> str:
+        message = encode_message(factories.chain(expiry=expiry, source_seq=seq))
+        [entry] = ledger.append([(STREAM_CHAINS, message)])
+        consumer.turn(stop)
+        return entry
+
+    first = fed("2026-11-23", 1)
+    other = fed("2026-11-24", 1)
+    late = fed("2026-11-23", 2)
+    assert [batch[STREAM_CHAINS] for batch in worker.batches] == [[first], [other]]
+    worker.end(worker.batches[1])
+    consumer.turn(stop)
+    assert len(worker.batches) == 2
+    worker.end(worker.batches[0])
+    consumer.turn(stop)
+    assert [batch[STREAM_CHAINS] for batch in worker.batches[2:]] == [[late]]

@@ -73,6 +73,16 @@ TASK_SURFACE: Final = "aro.surface"
 TASK_IV_HISTORY: Final = "aro.iv_history"
 TASK_BARS: Final = "aro.bars"
 
+KEY_TURNS: Final = "enrich:done"
+"""Prefix of lists of what a consumer's tasks are done with: see `turns_key`."""
+BATCH_TURN: Final = "turn"
+"""In a batch, beside its streams: the consumer that waits for its end, and the number of its turn."""
+
+
+def turns_key(consumer: str) -> str:
+    return f"{KEY_TURNS}:{consumer}"
+
+
 # --- MongoDB -------------------------------------------------------------------------------
 COLLECTION_CHAINS: Final = "chain_snapshots"
 COLLECTION_LATEST: Final = "chain_latest"

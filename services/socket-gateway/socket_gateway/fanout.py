@@ -1,10 +1,13 @@
 """Who joined which channel, and the sending of what happens there.
 
 Sending is writing to wires, which never waits and never yields: each method of this module is one indivisible step
-for all other greenlets. A message is built once for each form that somebody asked for, however many they are.
+for all other greenlets. A message is built once for each form that somebody asked for, however many they are, and the
+messages of one turn are joined once for each channel and form. Until `flush` they are in nobody's wire; whatever could
+come between them and the wires (a join, a reset, heartbeats) hands them out first.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -13,6 +16,7 @@ from socket_gateway import frames, metrics
 from socket_gateway.channels import Memory, ResetReason
 from socket_gateway.clients import Client
 from socket_gateway.frames import Form, Message
+from socket_gateway.outbox import BATCH_BYTES
 from socket_gateway.pacer import Pacer
 from socket_gateway.pacing import Subscription
 from socket_gateway.payloads import Resume
@@ -21,6 +25,15 @@ from socket_gateway.wire import Wires
 
 MAX_REPLAY_BYTES: Final = 1 << 20
 """Replayed to one client per request; beyond it the newest state serves better than what led to it."""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Steps of one channel and form that follow each other."""
+
+    last: Message
+    steps: list[bytes] = field(default_factory=list)
+    size: int = 0
 
 
 class Fanout:
@@ -32,12 +45,14 @@ class Fanout:
         self._max_channels = max_channels
         self._groups: dict[str, dict[Form, dict[str, Client]]] = {}
         """Those without a rate of their own."""
+        self._gathered: dict[tuple[str, Form], _Gathered] = {}
         self._joined = 0
         metrics.subscriptions.set_function(lambda: self._joined)
 
     def join(self, client: Client, subscription: Subscription) -> None:
         """From now on `client` gets the channel's messages, as this subscription says. Raises `TooManyChannels`."""
         channel = subscription.channel
+        self._hand_out(channel)
         if channel in client.channels:
             self.leave(client, channel)
         elif len(client.channels) >= self._max_channels:
@@ -68,14 +83,18 @@ class Fanout:
     def update(self, memory: Memory) -> None:
         message = memory.message
         for form, members in self._groups.get(memory.channel, {}).items():
-            step = message.step(form)
-            whole = partial(message.snapshot, form)
             metrics.messages_sent.labels(message.step_kind(form)).inc(len(members))
-            for client in members.values():
-                client.wire.offer(memory.channel, step, whole)
+            gathered = self._gathered.setdefault((memory.channel, form), _Gathered(message))
+            step = message.step(form)
+            gathered.last = message
+            gathered.steps.append(step)
+            gathered.size += len(step)
+            if gathered.size >= BATCH_BYTES:
+                self._hand_out(memory.channel)
         self._pacer.update(message)
 
     def reset(self, memory: Memory, reason: ResetReason | None) -> None:
+        self._hand_out(memory.channel)
         message = memory.message
         news = frames.event("resync", {"channel": memory.channel, "reason": reason}) if reason is not None else None
         for form, members in self._groups.get(memory.channel, {}).items():
@@ -89,9 +108,12 @@ class Fanout:
 
     def flush(self) -> None:
         """The relay's turn is over: write what it brought."""
-        if self._wires.corked:
-            with metrics.broadcast_seconds.time():
-                self._wires.flush()
+        if not self._gathered and not self._wires.corked:
+            return
+        with metrics.broadcast_seconds.time():
+            for channel, _ in list(self._gathered):
+                self._hand_out(channel)
+            self._wires.flush()
 
     def send(self, client: Client, name: str, payload: Any) -> None:
         """One event to one client, whatever it joined."""
@@ -131,10 +153,20 @@ class Fanout:
             metrics.messages_sent.labels("update").inc()
             client.wire.put(message.step(form))
 
+    def _hand_out(self, channel: str) -> None:
+        for form, members in self._groups.get(channel, {}).items():
+            gathered = self._gathered.pop((channel, form), None)
+            if gathered is not None:
+                steps = gathered.steps[0] if len(gathered.steps) == 1 else b"".join(gathered.steps)
+                whole = partial(gathered.last.snapshot, form)
+                for client in members.values():
+                    client.wire.offer(channel, steps, whole)
+
     def _remove(self, client: Client, channel: str, form: Form) -> None:
         groups = self._groups[channel]
         del groups[form][client.engine_id]
         if not groups[form]:
             del groups[form]
+            self._gathered.pop((channel, form), None)
         if not groups:
             del self._groups[channel]

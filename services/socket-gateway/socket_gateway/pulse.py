@@ -93,6 +93,7 @@ class Pulse:
 
     def _send_heartbeats(self, clients: list[Client]) -> None:
         """Behind everything up to these positions: a client that has less has lost something."""
+        self._fanout.flush()
         now_ms = self._clock.now_ms()
         built: dict[tuple[tuple[str, int | None], ...], bytes] = {}
         for client in clients:

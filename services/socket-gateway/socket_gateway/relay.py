@@ -24,6 +24,7 @@ CONFIRM_SECONDS: Final = 2.0
 """How long Redis may take to answer a ping, behind what is on its way still, before a check is given up."""
 POLL_SECONDS: Final = 0.5
 ANNOUNCEMENTS_PER_TURN: Final = 50
+TURN_SECONDS: Final = 0.02
 """Reading what has arrived already does not yield, so a long backlog would starve everybody else."""
 BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.6)
 """Pauses between attempts to reconnect, before jitter of up to a half; the last one repeats."""
@@ -112,20 +113,21 @@ class Relay:
         nothing."""
         handed_over: list[LiveState] = []
         announcement: bytes | None = first
-        left = ANNOUNCEMENTS_PER_TURN
+        count, until = 0, self._clock.monotonic() + TURN_SECONDS
         while announcement is not None:
             news = self._announce(announcement)
             if news is not None:
                 handed_over.append(news)
-            left -= 1
-            announcement = listener.next(0) if left else None
+            count += 1
+            is_over = count == ANNOUNCEMENTS_PER_TURN or self._clock.monotonic() > until
+            announcement = None if is_over else listener.next(0)
         self._sink.flush()
         now_ms = self._clock.now_ms()
         for news in handed_over:
             metrics.pubsub_lag.observe(max(0, now_ms - news.ts) / 1000)
             self._freshness.note(news, now_ms)
             self._passed_on.note(news, self._clock.monotonic())
-        if not left:
+        if is_over:
             time.sleep(0)
 
     def _announce(self, announcement: bytes) -> LiveState | None:

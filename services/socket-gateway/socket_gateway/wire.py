@@ -127,8 +127,8 @@ class Wire:
             self.flush()
 
     def offer(self, channel: str, step: bytes, whole: Callable[[], bytes]) -> None:
-        """Send the channel's next message, at the end of this turn: `step`, for who was sent the message before it. If
-        that one is still waiting, both are skipped for what `whole` returns: a state that stands by itself."""
+        """Send the channel's next messages, at the end of this turn: `step`, for who was sent all before them. If some
+        of that is still waiting, all is skipped for what `whole` returns: a state that stands by itself."""
         if self._outbox is None:
             self._pend(step)
         elif self._phase == OPEN:

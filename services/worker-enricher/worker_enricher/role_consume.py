@@ -9,7 +9,7 @@ from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.adapters.turns import Turns
-from aro.contracts.names import QUEUE_ENRICH, TASK_ENRICH
+from aro.contracts.names import LEDGER_STREAMS, QUEUE_ENRICH, TASK_ENRICH
 from aro.runtime import tracing
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.health import Health
@@ -32,7 +32,8 @@ def run(settings: WorkerSettings) -> None:
     tracing.start("worker-enricher-consume", settings.otlp_endpoint)
 
     def send(batch: Batch) -> None:
-        with tracing.span("send batch", kind="producer", entries=sum(map(len, batch.values()))):
+        entries = sum(len(batch.get(stream, ())) for stream in LEDGER_STREAMS)
+        with tracing.span("send batch", kind="producer", entries=entries):
             app.send_task(
                 TASK_ENRICH,
                 args=[batch],

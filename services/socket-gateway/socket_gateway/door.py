@@ -111,6 +111,18 @@ class Door:
             client.wire.last_words()
             self.hang_up(client, "slow", problem=("slow", detail), final=False)
 
+    def spend(self, engine_id: str, messages: float) -> bool:
+        """Count what is no message as so many; False if that is above the limit. Must not wait."""
+        client = self._clients.of_engine(engine_id)
+        return client is None or client.budget.take(self._clock.monotonic(), messages)
+
+    def flood(self, engine_id: str) -> None:
+        """The connection sends more than it may: end it."""
+        client = self._clients.of_engine(engine_id)
+        if client is not None:
+            limit = f"more than {self._messages_per_minute} messages per minute"
+            self.hang_up(client, "rate_limited", problem=("rate_limited", limit), final=True)
+
     def _open(self, engine_id: str, environ: dict[str, Any]) -> Any:
         now = self._clock.monotonic()
         wire = self._server.eio.sockets[engine_id].wire
@@ -125,8 +137,7 @@ class Door:
         if client is None or client.end_reason is not None:
             return
         if not client.budget.take(self._clock.monotonic()):
-            limit = f"more than {self._messages_per_minute} messages per minute"
-            self.hang_up(client, "rate_limited", problem=("rate_limited", limit), final=True)
+            self.flood(engine_id)
             return
         if client.sid is None:
             client.tries += 1

@@ -32,6 +32,9 @@ SEND_BUFFER_BYTES: Final = 256 << 10
 """The kernel would grow it to 4 MiB, seconds of lag that nobody sees."""
 USER_TIMEOUT_MS: Final = 20_000
 """A peer that acknowledges nothing for so long is gone."""
+PIECE: Final = 0.1
+"""What it costs a client, in messages, to send a piece that completes nothing."""
+_MESSAGE: Final = str(engine_packet.MESSAGE).encode()
 _PONG: Final = [(websocket.TEXT, str(engine_packet.PONG).encode())]
 
 
@@ -43,6 +46,10 @@ class Engine(engineio.Server):  # type: ignore[misc]
     """(engine id, why): a client does not keep up; end it."""
     on_broken: Callable[[str], None]
     """(engine id): a client does not speak the protocol; end it."""
+    spend: Callable[[str, float], bool]
+    """(engine id, messages): count what a client sends besides messages; False if that is too much."""
+    on_flood: Callable[[str], None]
+    """(engine id): it was too much; end it."""
 
     def _handle_connect(self, environ: Any, start_response: Any, *_unused: Any) -> Any:  # noqa: ARG002
         """Answer the handshake and take the connection out of the WSGI server's hands."""
@@ -77,12 +84,19 @@ class Sessions(socketio.Manager):  # type: ignore[misc]
 
 
 def plug_in(
-    server: Any, wires: Wires, *, on_slow: Callable[[str, str], None], on_broken: Callable[[str], None]
+    server: Any,
+    wires: Wires,
+    *,
+    on_slow: Callable[[str, str], None],
+    on_broken: Callable[[str], None],
+    spend: Callable[[str, float], bool],
+    on_flood: Callable[[str], None],
 ) -> None:
     """Put our Engine.IO below a Socket.IO server, which Flask-SocketIO makes, and of classes that nobody can choose."""
     engine: Engine = server.eio
     engine.__class__ = Engine
     engine.wires, engine.on_slow, engine.on_broken = wires, on_slow, on_broken
+    engine.spend, engine.on_flood = spend, on_flood
 
 
 class Connection(engine_socket.Socket):  # type: ignore[misc]
@@ -174,8 +188,11 @@ class Connection(engine_socket.Socket):  # type: ignore[misc]
             self._stop_reading()
             self._loop.spawn(self._fail, error)
             return
-        if messages == _PONG:
+        if messages == _PONG and self._owes_pong:
             self.schedule_ping()
+        elif not self.server.spend(self.sid, _besides(messages)):
+            self._stop_reading()
+            self._loop.spawn(self._flooded)
         elif messages:
             self._stop_reading()
             self._loop.spawn(self._handle, messages)
@@ -187,6 +204,10 @@ class Connection(engine_socket.Socket):  # type: ignore[misc]
                     self._take(opcode, payload)
         except Exception as error:  # noqa: BLE001 - whatever it was, the others must not notice
             self._fail(error)
+        self.read_on()
+
+    def _flooded(self) -> None:
+        self.server.on_flood(self.sid)
         self.read_on()
 
     def _fail(self, error: Exception) -> None:
@@ -204,6 +225,16 @@ class Connection(engine_socket.Socket):  # type: ignore[misc]
                 self.wire.put(websocket.frame(websocket.PONG, payload))
             case websocket.CLOSE:
                 self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+
+
+def _besides(messages: list[websocket.Message]) -> float:
+    """What these cost besides the messages among them, which are counted one by one when they are handled."""
+    if not messages:
+        return PIECE
+    return sum(
+        opcode != websocket.BINARY and (opcode, payload[:1]) != (websocket.TEXT, _MESSAGE)
+        for opcode, payload in messages
+    )
 
 
 def _tune(raw: socket.socket) -> None:

@@ -120,7 +120,14 @@ class Gateway:
             pings=pings,
             heartbeats=heartbeats,
         )
-        plug_in(server, self._wires, on_slow=self._door.slow, on_broken=self._door.drop)
+        plug_in(
+            server,
+            self._wires,
+            on_slow=self._door.slow,
+            on_broken=self._door.drop,
+            spend=self._door.spend,
+            on_flood=self._door.flood,
+        )
         gate = Gate(
             clock,
             closed=self._closed,

@@ -42,8 +42,14 @@ class Server:
         for name in ("connect", "message", "disconnect"):
             self.engine.on(name, lambda *arguments, name=name: self.seen.append((name, *arguments[1:])))
         holder = type("Holder", (), {"eio": self.engine})
+        self.extra, self.extra_limit = 0.0, 100.0
         plug_in(
-            holder, line.wires, on_slow=lambda *words: self.seen.append(("slow", *words[1:])), on_broken=self.broken
+            holder,
+            line.wires,
+            on_slow=lambda *words: self.seen.append(("slow", *words[1:])),
+            on_broken=self.broken,
+            spend=self.spend,
+            on_flood=self.flooded,
         )
         line.wire.close()  # the connection makes its own
         line.peer.close()
@@ -57,6 +63,14 @@ class Server:
     def broken(self, engine_id: str) -> None:
         self.seen.append(("broken",))
         self.engine.sockets[engine_id].close(wait=False, abort=True)
+
+    def spend(self, _engine_id: str, messages: float) -> bool:
+        self.extra += messages
+        return self.extra <= self.extra_limit
+
+    def flooded(self, engine_id: str) -> None:
+        self.seen.append(("flooded",))
+        self.engine.sockets[engine_id].close(wait=False)
 
     def write(self, payload: bytes, opcode: int = websocket.TEXT) -> None:
         size = len(payload)
@@ -80,6 +94,7 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
         ours, _ = listening.accept()
     for end in (ours, peer):
         end.setblocking(False)
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a test does not wait for what it has sent
     return ours, peer
 
 
@@ -240,3 +255,27 @@ def test_a_slow_client_is_reported(server: Server) -> None:
     server.connection.wire.put(b"." * 1_000)
     server.turn()
     assert server.seen[-1][0] == "slow"
+
+
+def test_what_is_no_message_is_counted(server: Server) -> None:
+    for opcode in (websocket.PING, websocket.PONG):
+        server.write(b"x", opcode)
+    server.write(b"3")  # a pong that nobody asked for
+    assert server.extra == 3
+    server.line.peer.send(b"\x81\x8a")  # a piece of a frame
+    server.turn()
+    assert server.extra == pytest.approx(3.1)
+    server.line.peer.send(bytes(4) + b"4hello you")
+    server.turn()
+    assert server.extra == pytest.approx(3.1), "messages are counted where they are handled"
+    server.connection.ping()
+    server.write(b"3")
+    assert server.extra == pytest.approx(3.1), "a pong that was asked for is free"
+
+
+def test_a_flood_of_control_frames_ends_the_connection(server: Server) -> None:
+    server.read()
+    server.line.peer.send((b"\x89\x80" + bytes(4)) * 2_000)
+    server.turn()
+    assert ("flooded",) in server.seen
+    assert len(server.read()) < 3 * server.extra_limit, "it is not answered ping by ping"

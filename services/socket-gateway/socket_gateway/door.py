@@ -20,6 +20,7 @@ import socketio
 
 from aro.adapters.clock import Clock
 from aro.runtime.logs import get_logger
+from socket_gateway import metrics
 from socket_gateway.budgets import Budget
 from socket_gateway.clients import Client, Clients
 from socket_gateway.fanout import Fanout
@@ -95,6 +96,8 @@ class Door:
         latest = self._clock.monotonic() - self._admission_seconds
         for client in self._clients:
             if client.sid is None and client.opened_at < latest:
+                if not client.tries:  # whoever tried was counted by the outcome
+                    metrics.connects.labels("not_admitted").inc()
                 self.hang_up(client, "not_admitted", final=True)
 
     def drop(self, engine_id: str) -> None:

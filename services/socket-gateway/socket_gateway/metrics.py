@@ -5,12 +5,23 @@ from aro.runtime.metrics import LATENCY_BUCKETS, counter, gauge, histogram
 connections = gauge("ws_connections", "Sockets that are authenticated now")
 connects = counter(
     "ws_connects_total",
-    "Handshakes by result: accepted, or the code of the refusal",
+    "Handshakes by result: accepted, or why not",
     ["result"],
-    values=("accepted",),
+    values=(
+        "accepted",
+        # By HTTP: now, from here, or ever.
+        *("warming_up", "draining", "gateway_full", "too_many_handshakes"),
+        *("too_many_sockets_of_address", "too_many_handshakes_of_address"),
+        *("origin_forbidden", "protocol_error"),
+        # Never came to the point.
+        *("too_slow", "crowded_out", "not_admitted"),
+    ),
 )
 disconnects = counter(
-    "ws_disconnects_total", "Authenticated sockets that ended, by reason", ["reason"], values=("slow",)
+    "ws_disconnects_total",
+    "Authenticated sockets that ended, by reason",
+    ["reason"],
+    values=("slow", "rate_limited", "protocol_error"),
 )
 subscriptions = gauge("ws_subscriptions", "Channels joined, summed over all sockets")
 outbox = gauge("ws_outbox_bytes", "What sockets have not taken yet, summed over all")
@@ -45,4 +56,4 @@ end_to_end = histogram(
     buckets=LATENCY_BUCKETS,
 )
 topic_age = gauge("topic_age_seconds", "Age of the newest data handed over, by the source's time stamp", ["product"])
-loop_lag = gauge("eventloop_lag_seconds", "Longest time the event loop was late since the last heartbeat")
+loop_lag = gauge("eventloop_lag_seconds", "Longest time that the event loop was late in the last 15 seconds")

@@ -13,6 +13,7 @@ from socket_gateway.deadlines import Deadline, Deadlines
 from socket_gateway.door import Door
 from socket_gateway.fanout import Fanout
 from socket_gateway.freshness import Freshness
+from socket_gateway.lag import Lag
 from socket_gateway.pacing import Subscription
 from socket_gateway.rounds import Rounds
 from socket_gateway.wire import Wires
@@ -50,7 +51,8 @@ class Pulse:
         self._pings = pings
         self._heartbeats = heartbeats
         self._beat_at = clock.monotonic()
-        self._worst_lag = 0.0
+        self._lag = Lag()
+        metrics.loop_lag.set_function(lambda: self._lag.worst)
         self._bytes_sent = self._skipped = 0
         metrics.connections.set_function(lambda: float(clients.admitted))
         metrics.outbox.set_function(lambda: float(sum(size for _, size in wires.queues)))
@@ -69,7 +71,7 @@ class Pulse:
             before = self._clock.monotonic()
             time.sleep(TICK_SECONDS)
             now = self._beat_at = self._clock.monotonic()
-            self._worst_lag = max(self._worst_lag, now - before - TICK_SECONDS)
+            self._lag.note(now - before - TICK_SECONDS, now)
             self._wires.check()
             self._expire()
             self._round(self._pings, self._door.ping)
@@ -79,8 +81,6 @@ class Pulse:
                 sweep_at = now + SWEEP_SECONDS
                 self._door.sweep()
                 self._freshness.publish(self._clock.now_ms())
-                metrics.loop_lag.set(self._worst_lag)
-                self._worst_lag = 0.0
 
     def _round(self, rounds: Rounds[Client], act: Callable[[list[Client]], None]) -> None:
         """Act on those whose turn it is, a slice at a time."""

@@ -104,7 +104,9 @@ class Memory:
         for seq, data in reversed([entry for entry in history if entry[0] < state.seq]):
             if seq != self._history[0].seq - 1:
                 break
-            self._history.appendleft(Message(self.channel, state.epoch, seq, data))
+            earlier = Message(self.channel, state.epoch, seq, data)
+            earlier.settle()
+            self._history.appendleft(earlier)
         self._bytes = sum(len(message.data) for message in self._history)
         self._trim()
 

@@ -14,6 +14,7 @@ import socketio
 
 from aro.adapters.live import LiveReader, Publication
 from aro.testing.eventually import eventually
+from aro.testing.patches import applied
 
 FORMS = [
     {name: value for name, value in zip(("delta", "encoding", "max_rate_hz"), chosen, strict=True) if value is not None}
@@ -67,21 +68,11 @@ class Follower:
                 self.faults.append(f"{name} {message['seq']} at {self.at}")
             if name == "delta" and message["prev_seq"] != message["seq"] - 1:
                 self.faults.append(f"delta {message['seq']} from {message['prev_seq']}")
-            self.state = data if name != "delta" else patched(self.state, data)
+            self.state = data if name != "delta" else applied(self.state, data)
             self.at = (message["epoch"], message["seq"])
             self.events.append(name)
 
         return hear
-
-
-def patched(state: Any, patch: dict[str, Any]) -> Any:
-    if isinstance(state, list):
-        state = list(state)
-        for index, value in zip(patch["at"], patch["to"], strict=True):
-            state[index] = value
-        return state
-    state = {key: value for key, value in state.items() if key not in patch.get("cut", ())} | patch.get("put", {})
-    return state | {key: patched(state[key], inner) for key, inner in patch.get("in", {}).items()}
 
 
 def states(number: int) -> Iterator[dict[str, Any]]:

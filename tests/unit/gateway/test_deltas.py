@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aro.contracts.codec import encode_json
+from aro.testing.patches import applied, load
 from socket_gateway import deltas
 from socket_gateway.deltas import State
 
@@ -21,29 +22,6 @@ _VALUES = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=3), inner, max_size=5)
 )
 _OBJECTS = st.dictionaries(st.sampled_from('abcdé"\\,[{'), _VALUES, max_size=6)
-
-
-def load(text: bytes) -> Any:
-    """Numbers as they are written: 1, 1.0 and 1.00 are three different values."""
-    return json.loads(text, parse_float=Written, parse_int=Written)
-
-
-class Written(str):
-    __slots__ = ()
-
-
-def apply(state: Any, patch: dict[str, Any]) -> Any:
-    if isinstance(state, list):
-        state = list(state)
-        for index, value in zip(patch["at"], patch["to"], strict=True):
-            state[int(index)] = value
-        return state
-    cut = patch.get("cut", ())
-    assert set(cut) <= set(state)
-    state = {key: value for key, value in state.items() if key not in cut} | patch.get("put", {})
-    for key, inner in patch.get("in", {}).items():
-        state[key] = apply(state[key], inner)
-    return state
 
 
 @pytest.fixture
@@ -108,8 +86,8 @@ def test_what_a_patch_looks_like(before: bytes, after: bytes, expected: bytes) -
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector["name"])
 def test_the_format_as_clients_read_it(vector: dict[str, Any]) -> None:
     before, after = encode_json(vector["before"]), encode_json(vector["after"])
-    assert apply(load(before), load(encode_json(vector["patch"]))) == load(after)
-    assert apply(load(before), patch(before, after)) == load(after)
+    assert applied(load(before), load(encode_json(vector["patch"]))) == load(after)
+    assert applied(load(before), patch(before, after)) == load(after)
 
 
 @pytest.mark.usefixtures("every_patch")
@@ -117,7 +95,7 @@ def test_the_format_as_clients_read_it(vector: dict[str, Any]) -> None:
 @given(before=_OBJECTS, after=_OBJECTS, spaced=st.booleans())
 def test_applying_a_patch_gives_the_next_state(before: Any, after: Any, spaced: bool) -> None:
     old, new = json.dumps(before, indent=1 if spaced else None).encode(), json.dumps(after).encode()
-    assert apply(load(old), patch(old, new)) == load(new)
+    assert applied(load(old), patch(old, new)) == load(new)
 
 
 @pytest.mark.usefixtures("every_patch")
@@ -140,7 +118,7 @@ def test_one_state_after_the_other(data: st.DataObject) -> None:
         following = State(text)
         made = deltas.make(last, following)
         assert made is not None
-        seen, last = apply(seen, load(made)), following
+        seen, last = applied(seen, load(made)), following
         assert seen == load(text)
 
 
@@ -167,7 +145,7 @@ def test_what_is_nested_too_deep_is_put_whole() -> None:
 
     for depth in (1, deltas.MAX_DEPTH, deltas.MAX_DEPTH + 1, 100, 900):
         old, new = nested(depth, 1), nested(depth, 2)
-        assert apply(load(old), patch(old, new)) == load(new)
+        assert applied(load(old), patch(old, new)) == load(new)
     assert deltas.make(State(nested(100_000, 1)), State(nested(100_000, 2))) is None
 
 

@@ -4,17 +4,18 @@ They are between a Redis that loses what Redis can lose and clients that read wh
 """
 
 import json
-import random
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from aro.adapters.clock import ManualClock
-from aro.adapters.live import LiveState, Position
+from aro.adapters.live import LiveState
 from aro.adapters.tokens import Principal
+from aro.testing.live_model import Redis
+from aro.testing.patches import applied, load
 from socket_gateway import frames
 from socket_gateway.budgets import Budget
 from socket_gateway.catalog import Catalog
@@ -32,84 +33,6 @@ from socket_gateway.wire import Wire, Wires
 CHANNELS = ("ticks:NIFTY", "surface:NIFTY")
 OUTBOX = 6_000
 SLOW_SECONDS = 5.0
-
-
-class Written(str):
-    """A number as it is written: 1 and 1.0 are two values."""
-
-    __slots__ = ()
-
-
-def load(text: str | bytes) -> Any:
-    return json.loads(text, parse_float=Written, parse_int=Written)
-
-
-def patched(state: Any, patch: dict[str, Any]) -> Any:
-    if isinstance(state, list):
-        state = list(state)
-        for index, value in zip(patch["at"], patch["to"], strict=True):
-            state[int(index)] = value
-        return state
-    state = {key: value for key, value in state.items() if key not in patch.get("cut", ())} | patch.get("put", {})
-    return state | {key: patched(state[key], inner) for key, inner in patch.get("in", {}).items()}
-
-
-class Channel:
-    """One channel as Redis keeps it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.epochs = 0
-        self.source_seq = 0
-        self.epoch: str | None = None
-        self.seq = 0
-        self.log: deque[tuple[int, bytes]] = deque()
-        self.history: dict[tuple[str, int], bytes] = {}
-        self._columns: dict[str, list[float | None]] = {"bid": [0.05] * 24, "ask": [None] * 24}
-
-    def publish(self, seed: int) -> LiveState:
-        random_ = random.Random(seed)
-        if self.epoch is None:
-            self.epochs += 1
-            self.epoch, self.seq = f"e{self.epochs}", 0
-        self.seq += 1
-        self.source_seq += 1
-        for column in self._columns.values():
-            for index in random_.sample(range(24), random_.choice((0, 1, 5, 24))):
-                column[index] = random_.choice((None, 0.0, round(random_.uniform(0, 1e4), 2)))
-        state: dict[str, Any] = {"n": self.source_seq, "calls": self._columns, "flags": [["stale"]] * 5 + [[]]}
-        if random_.random() < 0.3:
-            state["strikes"] = list(range(random_.randrange(30)))
-        data = json.dumps(state, separators=(",", ":")).encode()
-        self.history[self.epoch, self.seq] = data
-        self.log.append((self.seq, data))
-        return LiveState(self.name, self.epoch, self.seq, self.source_seq, 0, data)
-
-    def state(self) -> LiveState | None:
-        if self.epoch is None:
-            return None
-        return LiveState(self.name, self.epoch, self.seq, self.source_seq, 0, self.history[self.epoch, self.seq])
-
-    def flush(self) -> None:
-        self.epoch = None
-        self.log.clear()
-
-
-class Redis:
-    """A `Source`."""
-
-    def __init__(self) -> None:
-        self.channels = {name: Channel(name) for name in CHANNELS}
-
-    def state(self, channel: str) -> LiveState | None:
-        return self.channels[channel].state()
-
-    def positions(self, channels: Iterable[str]) -> dict[str, Position | None]:
-        states = {name: self.channels[name].state() for name in channels}
-        return {name: s and Position(s.epoch, s.seq, s.source_seq) for name, s in states.items()}
-
-    def replay(self, channel: str, first_seq: int, last_seq: int) -> Sequence[tuple[int, bytes]]:
-        return [entry for entry in self.channels[channel].log if first_seq <= entry[0] <= last_seq]
 
 
 class Turns:
@@ -323,7 +246,7 @@ class Reader:
                 self.states[channel] = message["data"]
             else:
                 assert int(message["prev_seq"]) == at[1]
-                self.states[channel] = patched(self.states[channel], message["data"])
+                self.states[channel] = applied(self.states[channel], message["data"])
         self.at[channel] = to
         self.taken[event] += 1
         assert self.states[channel] == load(self.world.redis.channels[channel].history[to])
@@ -337,7 +260,7 @@ class World:
     """Everything between Redis and the clients."""
 
     def __init__(self) -> None:
-        self.redis = Redis()
+        self.redis = Redis(CHANNELS)
         self.turns = Turns()
         self.clock = ManualClock(1_000_000)
         self.wires = Wires(self.turns, self.clock, max_outbox_bytes=OUTBOX, slow_seconds=SLOW_SECONDS)

@@ -58,7 +58,7 @@ class AuthSettings(KeySettings, AdminSettings):
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
     )
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
-    otlp_endpoint: str | None = endpoint_setting()
+    otlp_endpoint: str | None = endpoint_setting("ARO_OTLP_ENDPOINT")
     trusted_proxies: tuple[str, ...] = setting(
         "ARO_TRUSTED_PROXIES", "networks whose X-Forwarded-For is believed, comma-separated", default=()
     )

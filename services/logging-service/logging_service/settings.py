@@ -26,7 +26,7 @@ class LoggingSettings:
         "ARO_TRUSTED_PROXIES", "networks whose X-Forwarded-For is believed, comma-separated", default=()
     )
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
-    otlp_endpoint: str | None = endpoint_setting()
+    otlp_endpoint: str | None = endpoint_setting("ARO_OTLP_ENDPOINT")
     retention_days: float = setting("ARO_LOG_RETENTION_DAYS", "days that log lines are kept", default=7.0, minimum=0.01)
     max_bytes: int = setting(
         "ARO_LOG_MAX_BYTES",

@@ -22,7 +22,7 @@ class StorageSettings:
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
     )
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
-    otlp_endpoint: str | None = endpoint_setting()
+    otlp_endpoint: str | None = endpoint_setting("ARO_OTLP_ENDPOINT")
     redis_url: Secret | None = setting(
         "ARO_REDIS_URL",
         "Redis that log lines are shipped through, and that knows which sessions have ended; neither if not set",

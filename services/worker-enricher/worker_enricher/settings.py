@@ -16,7 +16,7 @@ class WorkerSettings:
     operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)
     log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
-    otlp_endpoint: str | None = endpoint_setting()
+    otlp_endpoint: str | None = endpoint_setting("ARO_OTLP_ENDPOINT")
     concurrency: int = setting(
         "ARO_WORKER_CONCURRENCY",
         "child processes of role work; with one, chains wait while a surface is fitted",

@@ -71,7 +71,7 @@ def test_no_image_carries_it() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    otlp_endpoint: str | None = tracing.endpoint_setting()
+    otlp_endpoint: str | None = tracing.endpoint_setting("ARO_OTLP_ENDPOINT")
 
 
 def test_it_is_off_until_an_endpoint_is_named() -> None:

@@ -34,10 +34,10 @@ class Tracer(Protocol):
 _tracer: Tracer | None = None
 
 
-def endpoint_setting() -> Any:
+def endpoint_setting(name: str) -> Any:
     """The field of a settings class that `start` is given; a process that could send no spans refuses to start."""
     doc = "OpenTelemetry collector that spans go to (OTLP over HTTP), like http://127.0.0.1:4318; off if not set"
-    return setting("ARO_OTLP_ENDPOINT", doc, default=None, check=_usable)
+    return setting(name, doc, default=None, check=_usable)
 
 
 def start(service: str, endpoint: str | None) -> None:

@@ -30,8 +30,8 @@ QUIET_SECONDS: Final = 0.003
 """A pause this long ends a burst of the feed, and with it the batch."""
 MAINTENANCE_SECONDS: Final = 1.0
 BACK_OFF_SECONDS: Final = 0.25
-BUSY_SECONDS: Final = 0.005
-"""Until the end of some task is looked for again."""
+BUSY_SECONDS: Final = 0.01
+"""Until the end of some task is looked for again: two round trips, a third of what a task takes at its fastest."""
 IDLE_BLOCK_MS: Final = 500
 
 Batch = Mapping[str, list[str]]
@@ -101,12 +101,12 @@ class Consumer:
         if self.last_turn - self._maintained_at >= MAINTENANCE_SECONDS:
             self.maintain()
             self._maintained_at = self.last_turn
-        if self._lanes.has_closed:
-            self._open_lanes()
         if self._dispatch.queued() >= MAX_QUEUED_TASKS:
             stop.wait(BUSY_SECONDS)
             return
         self._collect()
+        if self._lanes.has_closed and len(self._lanes):
+            self._open_lanes()
         turn = self._lanes.take(self._batch_size, self._clock.monotonic())
         if turn is not None:
             self._unsent = self._batch(turn)

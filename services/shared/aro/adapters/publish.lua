@@ -3,6 +3,8 @@
 -- The server's run id is written into the text before loading. A restarted server therefore does not know this
 -- script, and no worker can go on numbering a history whose last second the restart may have lost.
 local run = '@run_id@'
+local time = redis.call('TIME')
+local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local answers = {}
 for i = 1, #KEYS / 2 do
   local live, log = KEYS[2 * i - 1], KEYS[2 * i]
@@ -12,8 +14,6 @@ for i = 1, #KEYS / 2 do
   if state[4] and tonumber(source_seq) <= tonumber(state[4]) then
     answers[i] = {0, epoch, seq}
   else
-    local time = redis.call('TIME')
-    local now_ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
     if state[1] ~= run then
       epoch = string.format('%x%05x', time[1], time[2])
       seq = 0

@@ -26,11 +26,20 @@ GATEWAY = Board(
                     "s",
                 ),
                 Panel(
-                    "Queueing one message, 99 %",
+                    "Writing one turn, 99 %",
                     {quantile(0.99, "ws_broadcast_duration_seconds", "instance"): "{{instance}}"},
                     "s",
                 ),
-                Panel("Longest queue of a socket", {'ws_send_queue_depth{instance=~"$instance"}': "{{instance}}"}),
+                Panel(
+                    "Not taken yet",
+                    {
+                        'ws_outbox_bytes{instance=~"$instance"}': "all {{instance}}",
+                        'ws_outbox_max_bytes{instance=~"$instance"}': "one socket {{instance}}",
+                    },
+                    "bytes",
+                ),
+                Panel("Left out for slow sockets, per second", {rate("ws_conflated_total", "instance"): "{{instance}}"}),
+                Panel("Bytes per second", {rate("ws_bytes_sent_total", "instance"): "{{instance}}"}, "Bps"),
                 Panel("Source to sockets, 99 %", {"kind:end_to_end_latency_seconds:p99_5m": "{{kind}}"}, "s"),
                 Panel(
                     "Age of the newest data",

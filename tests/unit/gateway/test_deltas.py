@@ -149,6 +149,15 @@ def test_what_is_nested_too_deep_is_put_whole() -> None:
     assert deltas.make(State(nested(100_000, 1)), State(nested(100_000, 2))) is None
 
 
+@pytest.mark.parametrize("size", [1_024, 1_025, 3_000])
+def test_columns_of_any_length(size: int) -> None:
+    column = list(range(size))
+    after = [*column[:-1], -1]
+    assert patch(encode_json({"a": column}), encode_json({"a": after})) == {
+        "in": {"a": {"at": [str(size - 1)], "to": ["-1"]}}
+    }
+
+
 def test_written_numbers_are_compared_as_text() -> None:
     assert load(b"1.0") != load(b"1.00")
     assert Decimal(load(b"1.0")) == 1

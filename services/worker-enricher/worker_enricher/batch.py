@@ -1,6 +1,7 @@
 """One task's work: decode ▸ enrich ▸ store ▸ publish ▸ owe bars ▸ acknowledge, in this order and safe to repeat."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -213,9 +214,11 @@ class BatchProcessor:
             self._dead.note_error(stream, entry, outcome.error)
 
     def _measure(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
-        for chain in (record.metrics for record in chains):
-            metrics.chains_processed.labels(chain.product).inc()
-            metrics.stage_seconds.labels("wait").observe(max(0, chain.computed_ts - chain.source_ts) / 1000)
+        for product, count in Counter(record.metrics.product for record in chains).items():
+            metrics.chains_processed.labels(product).inc(count)
+        wait = metrics.stage_seconds.labels("wait")
+        for record in chains:
+            wait.observe(max(0, record.metrics.computed_ts - record.metrics.source_ts) / 1000)
         for tick in ticks:
             metrics.ticks_processed.labels(tick.product).inc()
 

@@ -73,6 +73,8 @@ class Consumer:
         self._reclaim_idle_ms = reclaim_idle_ms
         self._maintained_at = -MAINTENANCE_SECONDS
         self._lanes = Lanes(clock.now_ms())
+        self._waiting_since = clock.monotonic()
+        """At the earliest, of what the lanes hold."""
         self._unsent: Batch = {}
         self._unsent_about: list[str] = []
         self.last_turn: float = clock.monotonic()
@@ -101,13 +103,18 @@ class Consumer:
         if self.last_turn - self._maintained_at >= MAINTENANCE_SECONDS:
             self.maintain()
             self._maintained_at = self.last_turn
-        if self._dispatch.queued() >= MAX_QUEUED_TASKS:
+        queued = self._dispatch.queued()
+        if queued >= MAX_QUEUED_TASKS:
             stop.wait(BUSY_SECONDS)
             return
         self._collect()
         if self._lanes.has_closed and len(self._lanes):
             self._open_lanes()
+        if queued and self._may_grow():
+            stop.wait(BUSY_SECONDS)
+            return
         turn = self._lanes.take(self._batch_size, self._clock.monotonic())
+        self._waiting_since = self._clock.monotonic()
         if turn is not None:
             self._unsent = self._batch(turn)
             self._send_unsent()
@@ -146,20 +153,26 @@ class Consumer:
         about: list[str | None] = []
         found = self._ledger.read_new(self._name, count=count, block_ms=block_ms, seen=_noting(about))
         entries = [(stream, entry) for stream, ids in found.items() for entry in ids]
-        self._unsent_about += [name for name in about if name is not None]
         # An entry without message is not seen; then nobody can tell whose the others are.
-        series = [_series(name) for name in about] if len(about) == len(entries) else [None] * len(entries)
-        for name, entry in zip(series, entries, strict=True):
-            self._lanes.put(name, entry)
+        names = about if len(about) == len(entries) else [None] * len(entries)
+        for (stream, entry), name in zip(entries, names, strict=True):
+            self._lanes.put((stream, entry, name))
         return len(entries)
 
     def _batch(self, turn: Turn) -> Batch:
         batch: dict[str, list[str]] = {}
-        for stream, entry in turn.entries:
+        for stream, entry, name in turn.entries:
             batch.setdefault(stream, []).append(entry)
+            if name is not None:
+                self._unsent_about.append(name)
         if turn.number is not None:
             batch[BATCH_TURN] = [self._name, str(turn.number)]
         return batch
+
+    def _may_grow(self) -> bool:
+        """Whether the next batch would be small and young: while others wait for a worker, it loses nothing."""
+        age = self._clock.monotonic() - self._waiting_since
+        return self._lanes.ready < self._batch_size and age < self._batch_ms / 1000
 
     def _open_lanes(self) -> None:
         for number in self._dispatch.finished():
@@ -221,11 +234,6 @@ class Consumer:
 def _noting(ids: list[str | None]) -> Callable[[bytes], None]:
     """Adds the id of each message to `ids`, None for what has none."""
     return lambda message: ids.append(message_id(message))
-
-
-def _series(name: str | None) -> str | None:
-    """Of a message's id."""
-    return None if name is None else name.rpartition("|")[0]
 
 
 class CeleryDispatch:

@@ -17,8 +17,8 @@ LANES: Final = 32
 TURN_SECONDS: Final = 2.0
 """Longer than a task takes, also when it waits; then freshness counts more than order, which clients are safe from."""
 
-Entry = tuple[str, str]
-"""Stream and id."""
+Entry = tuple[str, str, str | None]
+"""Stream, id, and the id of the message where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,17 @@ class Lanes:
         return len(self._unordered.waiting) + sum(len(lane.waiting) for lane in self._lanes)
 
     @property
+    def ready(self) -> int:
+        """Those of them in open lanes."""
+        return sum(len(lane.waiting) for lane in (self._unordered, *self._lanes) if lane.closed_by is None)
+
+    @property
     def has_closed(self) -> bool:
         return bool(self._taken)
 
-    def put(self, series: str | None, entry: Entry) -> None:
+    def put(self, entry: Entry) -> None:
+        name = entry[2]
+        series = None if name is None else name.rpartition("|")[0]
         lane = self._unordered if series is None else self._lanes[crc32(series.encode()) % LANES]
         lane.waiting.append(entry)
 

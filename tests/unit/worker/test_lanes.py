@@ -16,12 +16,12 @@ def test_series_are_in_one_batch_at_a_time_and_in_order(steps: list[int | str]) 
     waiting = 0
     for moment, step in enumerate(steps):
         if step == "unknown":
-            lanes.put(None, ("s", f"?{moment}"))
+            lanes.put(("s", f"?{moment}", None))
             waiting += 1
         elif isinstance(step, int):
             series = f"NIFTY|{step}"
             put.setdefault(series, []).append(f"{series}#{moment}")
-            lanes.put(series, ("s", f"{series}#{moment}"))
+            lanes.put(("s", f"{series}#{moment}", f"{series}|{moment}"))
             waiting += 1
         elif step == "done" and running:
             lanes.done(running.pop(0)[0])
@@ -31,12 +31,12 @@ def test_series_are_in_one_batch_at_a_time_and_in_order(steps: list[int | str]) 
                 continue
             waiting -= len(turn.entries)
             assert 1 <= len(turn.entries) <= 3
-            held = {entry.partition("#")[0] for _, entry in turn.entries if not entry.startswith("?")}
+            held = {entry.partition("#")[0] for _, entry, _ in turn.entries if not entry.startswith("?")}
             assert (turn.number is None) == (not held)
             assert all(held.isdisjoint(others) for _, others in running)
             if turn.number is not None:
                 running.append((turn.number, held))
-            for _, entry in turn.entries:
+            for _, entry, _ in turn.entries:
                 if not entry.startswith("?"):
                     taken.setdefault(entry.partition("#")[0], []).append(entry)
         assert len(lanes) == waiting
@@ -46,7 +46,7 @@ def test_series_are_in_one_batch_at_a_time_and_in_order(steps: list[int | str]) 
 def test_many_series_fill_several_batches_at_once() -> None:
     lanes = Lanes()
     for n in range(1_000):
-        lanes.put(f"NIFTY|{n}", ("s", str(n)))
+        lanes.put(("s", str(n), f"NIFTY|{n}|1"))
     turns = [lanes.take(64, 0.0) for _ in range(8)]
     assert [len(turn.entries) for turn in turns if turn is not None] == [64] * 8
     assert LANES >= 8
@@ -54,17 +54,17 @@ def test_many_series_fill_several_batches_at_once() -> None:
 
 def test_a_task_that_does_not_come_back_holds_its_series_for_a_moment_only() -> None:
     lanes = Lanes()
-    lanes.put("NIFTY|a", ("s", "1"))
+    lanes.put(("s", "1", "NIFTY|a|1"))
     first = lanes.take(9, 0.0)
     assert first is not None
-    lanes.put("NIFTY|a", ("s", "2"))
+    lanes.put(("s", "2", "NIFTY|a|2"))
     lanes.give_up(TURN_SECONDS)
     assert lanes.take(9, TURN_SECONDS) is None
     lanes.give_up(TURN_SECONDS + 0.1)
     second = lanes.take(9, TURN_SECONDS + 0.1)
     assert second is not None
-    assert second.entries == [("s", "2")]
-    lanes.put("NIFTY|a", ("s", "3"))
+    assert second.entries == [("s", "2", "NIFTY|a|2")]
+    lanes.put(("s", "3", "NIFTY|a|3"))
     assert first.number is not None
     lanes.done(first.number)
     assert lanes.take(9, TURN_SECONDS + 0.2) is None, "what comes back late opens nobody else's lane"

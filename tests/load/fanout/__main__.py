@@ -20,12 +20,13 @@ from statistics import median
 from typing import Any
 
 import contestants
-from contestants import EVERYBODY, NODE, OURS
+from contestants import EVERYBODY, NODE, OURS, STOCK
 from crowd import Broken
 from race import Lap, Late, Latencies, Track
 
+KIB = 1_024
 CLIENTS = (200, 1_000, 4_000)
-SIZES = (200, 1_024, 16_384)
+SIZES = (200, KIB, 16 * KIB)
 ROUNDS = 3
 SECONDS = 1.0
 LOAD = 0.5
@@ -56,8 +57,9 @@ def race(clients: int, options: argparse.Namespace, directory: Path) -> Iterator
             if {OURS, NODE} <= tracks.keys():
                 yield from steady(place(EQUAL, clients, size), {OURS: tracks[OURS]}, {OURS: rates[NODE]}, options)
         if clients == ONCE_A_SECOND:
-            once = dict.fromkeys(tracks, 1.0)
-            yield from steady(place(ONCE, clients, options.sizes[-1]), tracks, once, options)
+            for one in field:
+                one.resize(KIB)
+            yield from steady(place(ONCE, clients, KIB), tracks, dict.fromkeys(tracks, 1.0), options)
 
 
 def steady(
@@ -120,6 +122,22 @@ def line(row: dict[str, Any]) -> str:
     return f"{head}{'':46}{row['p50_ms']:9.2f}{row['p99_ms']:9.2f}{row['worst_ms']:8.1f}{row['skipped']:9,}"
 
 
+def goals(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """What was set as a goal, as far as it was measured."""
+    beside = [row for row in rows if row["what"] == AS_MANY]
+    for server, goal in ((NODE, 4), (STOCK, 8)):
+        for row in beside:
+            if (row["clients"], row["bytes"], row["server"]) == (1_000, KIB, server):
+                yield f"{row['ours_is_faster_by']:.1f}x {server} with 1,000 clients and 1 KiB (goal: {goal}x)"
+    if ratios := [row["ours_is_faster_by"] for row in beside if row["server"] == NODE]:
+        yield f"{min(ratios):.1f}x {NODE} at least (goal: never below 1x)"
+    if idle := [row["idle_kb"] for row in beside if row["server"] == OURS]:
+        yield f"{max(idle):.1f} kB for an idle connection at most (goal: 40)"
+    for row in rows:
+        if (row["what"], row["server"]) == (ONCE, OURS):
+            yield f"{row['p99_ms']:.0f} ms p99 with {row['clients']:,} clients at 1 message a second each (goal: 250)"
+
+
 def allow_open_files(needed: int) -> bool:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
@@ -139,7 +157,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", nargs="+", choices=EVERYBODY, default=EVERYBODY)
     options = parser.parse_args(arguments)
     if options.quick:
-        options.clients, options.sizes = [1_000], [1_024]
+        options.clients, options.sizes = [1_000], [KIB]
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         print("bench.sh fanout: two cores are needed, one for the servers and one for the load", file=sys.stderr)
@@ -164,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
     except (Broken, Late) as error:
         print(f"bench.sh fanout: {error}", file=sys.stderr)
         return 1
-    print(f"{time.monotonic() - began:.0f} s; every byte was what it had to be")
+    print(f"{time.monotonic() - began:.0f} s; every byte was what it had to be", *goals(found), sep="\n  ")
     if limited := [row for row in found if row.get("load_percent", 0) >= LOAD_IS_LIMIT]:
         print(f"in {len(limited)} of the rows the load's core was busy: their servers can do more")
     if options.json:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from aro.adapters.chain_store import ChainStore
+from aro.adapters.chain_store import POINTER_MS, ChainStore
 from aro.adapters.clock import Clock
 from aro.adapters.mongo import MongoError
 from aro.runtime.logs import get_logger
@@ -13,7 +13,8 @@ log = get_logger(__name__)
 
 INTERVAL_SECONDS: Final = 10.0
 """Often, so that each sweep is small: 220 chains of the default feed take 35 ms."""
-IDLE_MS: Final = 60_000
+IDLE_MS: Final = 3 * POINTER_MS
+"""Pointers of live expiries are behind by `POINTER_MS`."""
 
 
 class Housekeeping:

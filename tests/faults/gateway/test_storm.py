@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Any
 
 import option_aro_client as official
+import psutil
 import pytest
 
 from aro.testing.balancer import Balancer
@@ -43,6 +44,7 @@ def test_everybody_is_back_after_kill_9(
     ready = time.monotonic()
     eventually(lambda: crowd.subscribed(since=restarted) == count, "everybody to be back", seconds=BACK_SECONDS)
     back = time.monotonic()
+    used = psutil.Process(gateway.pid).cpu_times()
     eventually(lambda: fresh(crowd, restarted), "fresh states for everybody", seconds=BACK_SECONDS)
     right = time.monotonic()
     running.settle(crowd)
@@ -52,6 +54,7 @@ def test_everybody_is_back_after_kill_9(
         seconds_until_ready=ready - restarted,
         seconds_until_all_were_back=back - restarted,
         seconds_until_all_were_fresh=right - restarted,
+        processor_seconds=used.user + used.system,
         told=dict(crowd.told()),
     )
     assert right - restarted <= BACK_SECONDS

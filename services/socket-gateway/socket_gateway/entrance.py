@@ -99,7 +99,8 @@ class Entrance:
         except self._timeout as late:
             if late is not head:
                 raise
-            metrics.connects.labels("too_slow").inc()
+            if self._unfinished.get(number) is connection:  # otherwise it was dropped, and counted, just before
+                metrics.connects.labels("too_slow").inc()
         except Exception as error:  # noqa: BLE001 - whatever it was, the others must not notice
             log.info("request broke", error=type(error).__name__)
         finally:
@@ -111,10 +112,18 @@ class Entrance:
 
 def _protocol(base: Any) -> Any:
     class Protocol(base):  # type: ignore[misc]
-        """Stops the clock when the head of the request has come."""
+        """Stops the clock when the head of the request has come, and closes all of the connection in any case."""
 
         def get_environ(self) -> Any:
             self.conn_state[3].cancel()
             return super().get_environ()
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            finally:
+                # Left open when the answer finds the connection broken, this would keep the file open until a
+                # collection of garbage.
+                self.rfile.close()
 
     return Protocol

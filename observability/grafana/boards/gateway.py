@@ -38,7 +38,9 @@ GATEWAY = Board(
                     },
                     "bytes",
                 ),
-                Panel("Left out for slow sockets, per second", {rate("ws_conflated_total", "instance"): "{{instance}}"}),
+                Panel(
+                    "Left out for slow sockets, per second", {rate("ws_conflated_total", "instance"): "{{instance}}"}
+                ),
                 Panel("Bytes per second", {rate("ws_bytes_sent_total", "instance"): "{{instance}}"}, "Bps"),
                 Panel("Source to sockets, 99 %", {"kind:end_to_end_latency_seconds:p99_5m": "{{kind}}"}, "s"),
                 Panel(

@@ -21,6 +21,7 @@ a demo token and the commands to subscribe. Running it again is harmless; other 
 
 ARO_HOME            where data, keys and logs are kept (default ${XDG_STATE_HOME:-$HOME/.local/state}/option-aro)
 ARO_MONGO_URL       use this MongoDB instead of starting one
+ARO_UNIVERSE=nse    feed and know 220 underlyings with some 90,000 contracts, for load (before the first start)
 ARO_GATEWAY_PORT …  other ports; .env.example lists all variables
 TEXT
 }

@@ -8,6 +8,7 @@ import threading
 
 from aro.adapters.clock import SystemClock
 from aro.contracts.problems import AroError
+from aro.contracts.universe import UNIVERSES
 from aro.runtime.logs import configure_logs
 from aro.runtime.settings import SettingsError, load
 from feed_generator.backfill import backfill
@@ -20,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m feed_generator", argument_default=argparse.SUPPRESS)
     result.add_argument("--provider", choices=PROVIDERS)
     result.add_argument("--products", metavar="NIFTY,SPY", help="separated by commas")
+    result.add_argument("--universe", choices=UNIVERSES, help="nse: 220 underlyings with some 90,000 contracts")
     result.add_argument("--interval", metavar="SECONDS", help="between ticks")
     result.add_argument("--seed", metavar="N", help="of the synthetic market; same seed, same market")
     result.add_argument("--scenario", choices=SCENARIOS)
@@ -32,8 +34,13 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def variable(option: str) -> str:
+    """The setting that an option overrides."""
+    return "ARO_UNIVERSE" if option == "universe" else f"ARO_FEED_{option.upper()}"
+
+
 def main() -> int:
-    options = {f"ARO_FEED_{name.upper()}": value for name, value in vars(parser().parse_args()).items()}
+    options = {variable(name): value for name, value in vars(parser().parse_args()).items()}
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -18,7 +18,7 @@ from feed_generator.numbering import SourceSequences
 from feed_generator.outbox import Outbox
 from feed_generator.provider import FeedError
 from feed_generator.settings import FeedSettings
-from feed_generator.synthetic.markets import DEFAULT_PRODUCTS, MAX_EXPIRIES, market
+from feed_generator.synthetic.markets import MAX_EXPIRIES, market, universe_names
 from feed_generator.synthetic.provider import SyntheticProvider
 
 log = get_logger(__name__)
@@ -40,10 +40,11 @@ def backfill(settings: FeedSettings, clock: Clock) -> int:
     instants = range(end_ms - settings.backfill * 1000, end_ms, step_ms)
     outbox = Outbox(capacity=1_000_000)
     provider = SyntheticProvider(
-        settings.products or DEFAULT_PRODUCTS,
+        settings.products or universe_names(settings.universe),
         seed=settings.seed,
         scenario=settings.scenario,
         exchange_hours=settings.hours == "exchange",
+        with_truths=False,
     )
     provider.start_from(_levels(provider, last_prices(client, provider.names), instants))
     feed = Feed(provider, SourceSequences({}), outbox)

@@ -21,7 +21,7 @@ from feed_generator.provider import FeedError, Provider
 from feed_generator.replay.provider import ReplayProvider, read_captures
 from feed_generator.sender import Sender
 from feed_generator.settings import FeedSettings
-from feed_generator.synthetic.markets import DEFAULT_PRODUCTS
+from feed_generator.synthetic.markets import universe_names
 from feed_generator.synthetic.provider import SyntheticProvider
 from feed_generator.truth import TruthFile
 
@@ -40,10 +40,11 @@ def create_provider(settings: FeedSettings) -> Provider:
         captures = read_captures(Path(settings.file), settings.products)
         return ReplayProvider(captures, speed=settings.speed, loop=settings.loop)
     return SyntheticProvider(
-        settings.products or DEFAULT_PRODUCTS,
+        settings.products or universe_names(settings.universe),
         seed=settings.seed,
         scenario=settings.scenario,
         exchange_hours=settings.hours == "exchange",
+        with_truths=settings.truth is not None,
     )
 
 

@@ -1,7 +1,8 @@
-"""Settings of the feed. Each ``ARO_FEED_X`` is also command-line option ``--x``."""
+"""Settings of the feed. Each ``ARO_FEED_X`` is also command-line option ``--x``; ``ARO_UNIVERSE`` is ``--universe``."""
 
 from dataclasses import dataclass
 
+from aro.contracts.universe import UNIVERSES
 from aro.runtime.settings import Secret, setting
 
 PROVIDERS = ("synthetic", "replay")
@@ -17,9 +18,15 @@ class FeedSettings:
     log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
     log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
     provider: str = setting("ARO_FEED_PROVIDER", "where chains come from", default="synthetic", choices=PROVIDERS)
+    universe: str = setting(
+        "ARO_UNIVERSE",
+        "which products are known: those that are listed, or all of nse; to be set for every service",
+        default=UNIVERSES[0],
+    )
     products: tuple[str, ...] = setting(
         "ARO_FEED_PRODUCTS",
-        "products, separated by commas; if not set, synthetic takes its six defaults and replay all it finds",
+        "products, separated by commas; if not set, synthetic takes its six defaults, or all of the universe, and "
+        "replay all it finds",
         default=(),
     )
     interval: float = setting("ARO_FEED_INTERVAL", "seconds between ticks", default=1.0, minimum=0.05)

@@ -188,3 +188,11 @@ def test_an_unknown_product_ends_the_start_with_one_line(start):
     eventually(lambda: not feed.is_running, "the feed to refuse")
     assert feed.stop() == 2
     assert feed.output().startswith("feed-generator cannot start: 'DAX' is not a product")
+
+
+def test_the_whole_nse_flows(start, redis_client):
+    feed = start("--universe", "nse", "--interval", "5")
+    at_least(redis_client, 220, feed)
+    eventually(lambda: redis_client.xlen(STREAM_CHAINS) >= 661, "all chains", seconds=10)
+    assert len({tick.product for tick in ticks(redis_client)}) == 220
+    assert 85_000 <= sum(2 * len(chain.strikes) for chain in chains(redis_client)[:661]) <= 95_000

@@ -5,7 +5,7 @@ import pytest
 from aro.contracts.problems import UnknownProduct
 from aro.runtime.settings import SettingsError, load
 from feed_generator import settings as declared
-from feed_generator.__main__ import main, parser
+from feed_generator.__main__ import main, parser, variable
 from feed_generator.provider import FeedError
 from feed_generator.service import create_provider, open_truth
 from feed_generator.settings import FeedSettings
@@ -23,7 +23,7 @@ def loaded(**values):
 def test_every_option_is_a_setting():
     names = {action.dest for action in parser()._actions} - {"help"}
     settable = {field.metadata["env"] for field in FeedSettings.__dataclass_fields__.values()}
-    assert {f"ARO_FEED_{name.upper()}" for name in names} <= settable
+    assert {variable(name) for name in names} <= settable
 
 
 def test_scenarios_are_those_that_exist():

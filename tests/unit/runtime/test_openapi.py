@@ -15,7 +15,7 @@ from aro.contracts.problems import AroError, Conflict, RateLimited, UnknownProdu
 from aro.runtime.answers import answers, answers_of
 from aro.runtime.api import Blueprint
 from aro.runtime.health import Health
-from aro.runtime.openapi import PATH_PARAMETERS, add_openapi, describe
+from aro.runtime.openapi import add_openapi, describe, path_parameter
 from aro.runtime.queries import AsOfQuery, ExpiryDate, ProductName, Whole
 from aro.runtime.web import admin_only, any_scope, create_app, json_response, needs, public
 
@@ -116,7 +116,7 @@ def test_arguments_become_parameters() -> None:
 
 def test_a_product_in_the_path_is_one_of_those_that_are_known() -> None:
     in_path = next(item for item in operation(made(shown()))["parameters"] if item["in"] == "path")
-    assert in_path == {"name": "product", "in": "path", "required": True, **PATH_PARAMETERS["product"]}
+    assert in_path == {"name": "product", "in": "path", "required": True, **path_parameter("product")}
 
 
 def test_a_body_is_referred_to_with_its_example() -> None:

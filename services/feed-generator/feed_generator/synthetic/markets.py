@@ -6,10 +6,12 @@ which SSVI has neither butterfly nor calendar arbitrage at any expiry.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from aro.contracts.products import Product, product
+from aro.contracts.products import PRODUCTS, Product, product
+from aro.contracts.universe import underlyings
 from aro.quant.ssvi import SsviParameters
 
 DEFAULT_PRODUCTS: Final = ("NIFTY", "BANKNIFTY", "FINNIFTY", "SENSEX", "SPY", "AAPL")
@@ -28,6 +30,7 @@ class Market:
     open_interest : contracts open in that contract.
     spread : half-spreads relative to those of the most liquid market.
     weeklies, monthlies : listed expiries of each cycle; the nearest `MAX_EXPIRIES` of both are quoted.
+    strikes_each_side : of the money; None is what indices have.
     """
 
     spot: float
@@ -38,9 +41,13 @@ class Market:
     spread: float
     weeklies: int
     monthlies: int
+    strikes_each_side: int | None = None
 
 
 MAX_EXPIRIES: Final = 4
+_STOCK_STRIKES_EACH_SIDE: Final = 33
+"""With three monthlies, 402 contracts per stock."""
+_STOCK_LONG_VOL: Final = 1.05
 
 
 def _surface(rho: float, eta: float, sigma_zero: float, sigma_infinity: float) -> SsviParameters:
@@ -65,4 +72,35 @@ MARKETS: Final[Mapping[str, Market]] = MappingProxyType(
 
 def market(name: str) -> tuple[Product, Market]:
     """Raises `UnknownProduct` if no such product is listed."""
-    return product(name), MARKETS[product(name).name]
+    listed = product(name)
+    return listed, MARKETS.get(name) or _stock(name)
+
+
+def universe_names(universe: str) -> tuple[str, ...]:
+    """What is fed of `universe` when no products are named: all of it, or the defaults."""
+    if universe != "nse":
+        return DEFAULT_PRODUCTS
+    indices = (item.name for item in PRODUCTS.values() if item.exchange == "NSE" and item.name in MARKETS)
+    return (*indices, *(line.name for line in underlyings()))
+
+
+@cache
+def _stocks() -> Mapping[str, Market]:
+    return {
+        line.name: Market(
+            line.spot,
+            _surface(-0.2, 0.7, line.volatility, line.volatility * _STOCK_LONG_VOL),
+            5e-4,
+            contracts_per_second=0.5,
+            open_interest=2_000.0,
+            spread=2.5,
+            weeklies=0,
+            monthlies=3,
+            strikes_each_side=_STOCK_STRIKES_EACH_SIDE,
+        )
+        for line in underlyings()
+    }
+
+
+def _stock(name: str) -> Market:
+    return _stocks()[name]

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from aro.adapters.clock import iso
-from aro.contracts.calendars import monthly_expiry
 from aro.contracts.market import FLAG_NEVER_TRADED, FLAG_NO_BID, ChainSnapshot, Quotes
 from aro.contracts.products import Product
 from aro.quant.arrays import BoolArray, FloatArray
@@ -33,7 +32,6 @@ def chain_messages(
     chains = []
     for row, (expiry, expiry_ms) in enumerate(listing.contracts):
         terms = product.terms(expiry)
-        has_future = product.exchange != "US" and expiry == monthly_expiry(product, expiry.year, expiry.month)
         chains.append(
             ChainSnapshot(
                 product=product.name,
@@ -50,7 +48,7 @@ def chain_messages(
                 strikes=strikes,
                 calls=Quotes(**{name: column[row][0] for name, column in columns.items()}),
                 puts=Quotes(**{name: column[row][1] for name, column in columns.items()}),
-                future=round(float(valuation.forward[row, 0]), 2) if has_future else None,
+                future=round(float(valuation.forward[row, 0]), 2) if listing.has_future[row] else None,
             )
         )
     return chains

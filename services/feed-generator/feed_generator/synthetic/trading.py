@@ -8,7 +8,15 @@ from typing import Any, Final
 import numpy as np
 
 from aro.adapters.clock import utc
-from aro.contracts.calendars import Session, expiry_instant, is_open, live_expiries, local_day, session
+from aro.contracts.calendars import (
+    Session,
+    expiry_instant,
+    is_open,
+    live_expiries,
+    local_day,
+    monthly_expiry,
+    session,
+)
 from aro.contracts.market import UnderlyingTick
 from aro.contracts.products import Product
 from aro.quant.arrays import FloatArray
@@ -53,15 +61,18 @@ class Hours:
 class TradedProduct:
     """The market of one product. Its random numbers depend on the seed and its name only."""
 
-    def __init__(self, product: Product, market: Market, scenario: Scenario, hours: Hours, seed: int) -> None:
+    def __init__(
+        self, product: Product, market: Market, scenario: Scenario, hours: Hours, seed: int, *, with_truths: bool = True
+    ) -> None:
         self._product = product
         self._market = market
         self._scenario = scenario
         self._hours = hours
+        self._with_truths = with_truths
         self._rng = np.random.default_rng([seed, zlib.crc32(product.name.encode())])
         self._underlying: Underlying | None = None
         self._book = Book(market, self._rng)
-        self._listing = Listing((), (), ())
+        self._listing = Listing((), (), (), ())
         self._listed_on = date.min
         self._prev_spot = market.spot * float(np.exp(_OVERNIGHT_DEVIATION * self._rng.standard_normal()))
         self._started_ms = 0
@@ -90,7 +101,7 @@ class TradedProduct:
         )
         truths: list[dict[str, Any]] = [
             truth(listing, row, chains[row], float(years[row, 0]), valuation, underlying.surface())
-            for row in range(len(chains))
+            for row in range(len(chains) if self._with_truths else 0)
         ]
         return Batch([self._tick_message(now_ms)], chains, truths)
 
@@ -127,7 +138,8 @@ class TradedProduct:
             return
         self._terms = self._product.terms(contracts[0][0])
         step = self._terms.strike_step
-        self._listing = Listing(contracts, numbers, tuple(number * step for number in numbers))
+        futures = tuple(_has_future(self._product, expiry) for expiry, _ in contracts)
+        self._listing = Listing(contracts, numbers, tuple(number * step for number in numbers), futures)
         # What was never listed before opens as it closed yesterday, at yesterday's spot.
         closed, _ = self._value(now_ms, self._prev_spot, underlying, years_ago=_DAY_IN_YEARS)
         current, _ = self._value(now_ms, self._spot, underlying)
@@ -169,8 +181,9 @@ class TradedProduct:
         listed = self._listing.numbers
         if listed and abs(at - (listed[0] + listed[-1]) / 2) <= _RECENTRE_BEYOND:
             return listed
-        centre = max(round(at), STRIKES_EACH_SIDE + 1)
-        return tuple(range(centre - STRIKES_EACH_SIDE, centre + STRIKES_EACH_SIDE + 1))
+        each_side = self._market.strikes_each_side or STRIKES_EACH_SIDE
+        centre = max(round(at), each_side + 1)
+        return tuple(range(centre - each_side, centre + each_side + 1))
 
     # --- Values ------------------------------------------------------------------------
     def _value(
@@ -199,3 +212,7 @@ class TradedProduct:
             origin="synthetic",
             prev_close=round(self._prev_spot, 2),
         )
+
+
+def _has_future(product: Product, expiry: date) -> bool:
+    return product.exchange != "US" and expiry == monthly_expiry(product, expiry.year, expiry.month)

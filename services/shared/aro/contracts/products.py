@@ -1,90 +1,49 @@
 """Reference data of every product: what is traded, in which lots, steps and ticks, and on which weekdays it expires.
 
-Everything that an exchange has changed, or may, is effective-dated. Weekdays are Python's (Monday is 0).
+Everything that an exchange has changed, or may, is effective-dated.
 Sources: NSE and BSE contract specifications and circulars (FAOP/70616 for the lots of January 2026, SEBI's
 expiry-day decision of June 2025), and the US exchanges' short-term option rules. Lots before 2022 are not kept.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from aro.contracts.problems import UnknownProduct
+from aro.contracts.terms import (
+    ALWAYS,
+    FRIDAY,
+    MONDAY,
+    THURSDAY,
+    TUESDAY,
+    WEDNESDAY,
+    Exchange,
+    ExerciseStyle,
+    MonthlyRule,
+    Product,
+    Terms,
+    WeeklyRule,
+)
 
-Exchange = Literal["NSE", "BSE", "US"]
-ExerciseStyle = Literal["european", "american"]
+__all__ = [
+    "ALWAYS",
+    "FRIDAY",
+    "MONDAY",
+    "PRODUCTS",
+    "THURSDAY",
+    "TUESDAY",
+    "WEDNESDAY",
+    "Exchange",
+    "ExerciseStyle",
+    "MonthlyRule",
+    "Product",
+    "Terms",
+    "WeeklyRule",
+    "list_also",
+    "product",
+]
 
-MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = range(5)
-
-
-class WeeklyRule(NamedTuple):
-    """From nominal expiry day `since` on, a contract expires on each of `weekdays` (none: no weeklies)."""
-
-    since: date
-    weekdays: tuple[int, ...]
-
-
-class MonthlyRule(NamedTuple):
-    """From nominal expiry day `since` on, the monthly expires on this weekday: the `last` or the `third` one."""
-
-    since: date
-    which: Literal["last", "third"]
-    weekday: int
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What one contract is. Prices in the quote currency per unit of the underlying.
-
-    `contract_size` is units of the underlying per contract. `tick_size` is the smallest tick; premiums of
-    `coarse_from` and above move in `coarse_tick` (US penny-pilot classes), where there is such a threshold.
-    """
-
-    since: date
-    contract_size: int
-    tick_size: float
-    strike_step: float
-    coarse_from: float | None = None
-    coarse_tick: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A traded underlying.
-
-    `rate` and `dividend_yield` are continuous annual decimals that the feed discounts and carries with.
-    """
-
-    name: str
-    description: str
-    exchange: Exchange
-    currency: str
-    timezone: str
-    exercise_style: ExerciseStyle
-    rate: float
-    dividend_yield: float
-    weekly: tuple[WeeklyRule, ...]
-    monthly: tuple[MonthlyRule, ...]
-    history: tuple[Terms, ...]
-
-    def terms(self, on: date) -> Terms:
-        """The terms of a contract that expires on `on`.
-
-        Exchanges revise lots by expiry, so a live contract is asked for by its expiry. For a capture from the
-        past pass the capture's day: its long-dated contracts had the lot of their time, and were revised later.
-        Days before the first known entry get that entry.
-        """
-        current = self.history[0]
-        for terms in self.history[1:]:
-            if terms.since > on:
-                break
-            current = terms
-        return current
-
-
-ALWAYS: Final = date.min
 _LOTS_OF_2024: Final = date(2024, 4, 26)
 _LOTS_OF_2025: Final = date(2025, 1, 1)
 _LOTS_OF_JULY_2025: Final = date(2025, 7, 1)
@@ -287,7 +246,13 @@ _ALL: Final = (
     ),
 )
 
-PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType({item.name: item for item in _ALL})
+_LISTED: Final = {item.name: item for item in _ALL}
+PRODUCTS: Final[Mapping[str, Product]] = MappingProxyType(_LISTED)
+
+
+def list_also(products: Iterable[Product]) -> None:
+    """Make `products` known to this process, for good. To be called before anything is served."""
+    _LISTED.update({item.name: item for item in products})
 
 
 def product(name: str) -> Product:

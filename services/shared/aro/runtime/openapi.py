@@ -62,12 +62,6 @@ SECURITY_SCHEMES: Final[dict[str, Json]] = {
         "description": "A personal token as POST /api/v1/auth/tokens showed it once.",
     },
 }
-PATH_PARAMETERS: Final[dict[str, Json]] = {
-    "product": {"description": "What is traded", "schema": {"type": "string", "enum": list(PRODUCTS)}},
-    "expiry": {"description": "Day of expiry", "schema": {"type": "string", "format": "date"}},
-}
-"""What a name in ``<…>`` of a path means everywhere. Others are described at their route with `Blueprint.doc`."""
-
 CODES: Final = frozenset(
     {error.code for error in vars(contract).values() if isinstance(error, type) and issubclass(error, AroError)}
     | {http_code(status) for status in (400, 404, 405, 406, 413, 414, 415)}
@@ -85,6 +79,15 @@ _FRAME_TEXT: Final = """
 
 Errors are `application/problem+json` (RFC 9457) with a stable `code`. HEAD works wherever GET does. Every answer
 carries `X-Request-ID`; a harmless one that the caller sends is kept."""
+
+
+def path_parameter(name: str) -> Json | None:
+    """What a `name` in ``<…>`` of a path means everywhere. Others are described at their route with `Blueprint.doc`."""
+    if name == "product":
+        return {"description": "What is traded", "schema": {"type": "string", "enum": list(PRODUCTS)}}
+    if name == "expiry":
+        return {"description": "Day of expiry", "schema": {"type": "string", "format": "date"}}
+    return None
 
 
 def describe(app: Flask, *, title: str, description: str, problems: tuple[type[AroError], ...] = ()) -> Json:
@@ -274,7 +277,7 @@ def _path_parameters(rule: Rule) -> list[Json]:
         exactly = {"minLength": length, "maxLength": length} if length else {"minLength": 1}
         schema = _CONVERTERS.get(match["converter"] or "", {"type": "string", **exactly})
         described = {"description": match["name"].replace("_", " "), "schema": schema}
-        known = PATH_PARAMETERS.get(match["name"], described)
+        known = path_parameter(match["name"]) or described
         found.append({"name": match["name"], "in": "path", "required": True, **known})
     return found
 

@@ -85,7 +85,9 @@ class ExpiryDate(fields.String):
 class ProductName(fields.String):
     """A product that is listed. In paths use `products.product`, which makes it a 404."""
 
-    json_schema: Final = {"type": "string", "enum": list(PRODUCTS)}
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(PRODUCTS)}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **options)

@@ -10,7 +10,12 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from aro.contracts.products import list_also
+from aro.contracts.universe import UNIVERSES, universe_products
+
+_UNIVERSE: Final = "ARO_UNIVERSE"
 
 S = TypeVar("S")
 
@@ -47,7 +52,7 @@ def setting(
 
 
 def load(cls: type[S], environ: Mapping[str, str]) -> S:
-    """Build `cls` from `environ`.
+    """Build `cls` from `environ`, and make the products of its universe known, which every process has to agree on.
 
     Raises
     ------
@@ -67,6 +72,10 @@ def load(cls: type[S], environ: Mapping[str, str]) -> S:
                 faults.append(f"{env} is missing: {field.metadata['doc']}")
         except (ValueError, OSError) as error:
             faults.append(f"{env} {error}")
+    try:
+        list_also(universe_products(_read(_UNIVERSE, environ) or UNIVERSES[0]))
+    except ValueError as error:
+        faults.append(f"{_UNIVERSE} {error}")
     if faults:
         raise SettingsError("; ".join(faults))
     return cls(**values)

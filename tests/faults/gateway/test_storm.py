@@ -56,6 +56,7 @@ def test_everybody_is_back_after_kill_9(
         seconds_until_all_were_fresh=right - restarted,
         processor_seconds=used.user + used.system,
         told=dict(crowd.told()),
+        refused=dict(crowd.problems()),
     )
     assert right - restarted <= BACK_SECONDS
     assert crowd.told()["recovered"] == count * len(channels), "the log outlives the gateway"

@@ -255,6 +255,10 @@ class Crowd:
         """The sum of what all members were told."""
         return sum((member.checked.told for member in self.members), Counter[str]())
 
+    def problems(self) -> Counter[str]:
+        """The sum of what members were refused for."""
+        return sum((member.problems for member in self.members), Counter[str]())
+
     def subscribed(self, since: float = 0.0) -> int:
         """How many members are subscribed on a connection that had its ack after `since` (monotonic)."""
         return sum(1 for member in self.members if (member.subscribed_at or -1.0) > since)

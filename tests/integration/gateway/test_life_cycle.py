@@ -168,6 +168,22 @@ def test_missing_settings_are_all_named() -> None:
     assert "Deprecation" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ARO_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("ARO_TRUSTED_PROXIES", "balancer"),
+        ("ARO_CORS_ORIGINS", "*"),
+        ("ARO_CORS_ORIGINS", "https://app.example/"),
+    ],
+)
+def test_nonsense_is_refused_at_start(name: str, text: str) -> None:
+    environ = {"ARO_REDIS_URL": "redis://127.0.0.1:1/0", "ARO_JWKS_URL": "http://127.0.0.1:1/", "ARO_PORT": "1"}
+    command = [sys.executable, "-m", "socket_gateway"]
+    done = subprocess.run(command, env={**environ, name: text}, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, name in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
 def test_too_few_files_for_the_sockets_are_refused_at_start() -> None:
     environ = {
         "ARO_REDIS_URL": "redis://127.0.0.1:1/0",

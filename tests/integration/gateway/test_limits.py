@@ -143,6 +143,52 @@ def test_sockets_per_account(tight: Any) -> None:
         tight.connected("a").__exit__()
 
 
+@pytest.fixture(scope="module")
+def fronted(tmp_path_factory: pytest.TempPathFactory, stack: Any) -> Iterator[Any]:
+    """A stack behind a proxy that is believed."""
+    settings = {
+        "ARO_TRUSTED_PROXIES": "127.0.0.0/8",
+        "ARO_GATEWAY_MAX_SOCKETS_PER_ADDRESS": "2",
+        "ARO_GATEWAY_HANDSHAKES_PER_ADDRESS": "6",
+    }
+    with type(stack)(Path(tmp_path_factory.mktemp("fronted")), stack.auth, **settings) as running:
+        yield running
+
+
+def knock(stack: Any, address: str) -> Any:
+    """A connection from there, or None if it was refused with the hint to come back later."""
+    try:
+        return stack.wire(**{"X-Forwarded-For": address})
+    except stack.refused as error:
+        refusal = error
+    assert refusal.status == 429
+    assert int(refusal.headers["retry-after"]) >= 1
+    return None
+
+
+def test_sockets_per_address_behind_a_proxy(fronted: Any) -> None:
+    """The proxy's own address is nobody's; what a client wrote before the proxy's word is not believed."""
+    addresses = ["198.51.100.1", "203.0.113.9, 198.51.100.1", "198.51.100.2", "2001:db8:1:2::1", "2001:db8:1:2:ffff::9"]
+    wires = [knock(fronted, address) for address in addresses]
+    assert None not in wires
+    assert [knock(fronted, address) for address in ("198.51.100.1", "2001:db8:1:2:3:4:5:6")] == [None, None]
+    assert fronted.gateway.metric("ws_connects_total", result="too_many_sockets_of_address") == 2
+    wires[0].close()
+    wires.append(eventually(lambda: knock(fronted, "198.51.100.1"), "the place to be free again"))
+    for wire in wires:
+        wire.close()
+
+
+def test_handshakes_per_address_behind_a_proxy(fronted: Any) -> None:
+    for _ in range(6):
+        eventually(lambda: knock(fronted, "198.51.100.77"), "a place").close()
+    assert knock(fronted, "198.51.100.77") is None
+    assert fronted.gateway.metric("ws_connects_total", result="too_many_handshakes_of_address") == 1
+    other = knock(fronted, "198.51.100.78")
+    assert other is not None
+    other.close()
+
+
 def test_who_never_shows_a_token_is_closed(tight: Any) -> None:
     with tight.raw() as silent, tight.connected("known") as admitted, tight.raw() as refused:
         assert refused.connect("nonsense")[0] == "refused"

@@ -105,6 +105,31 @@ def test_admission_sets_a_warning_and_an_end() -> None:
         admission.renew(holder, "b")
 
 
+def test_a_token_shown_again_sets_no_more_deadlines() -> None:
+    deadlines = Deadlines()
+    admission = Admission(Verifier(), nothing_ended(), deadlines, ManualClock(NOW_MS))  # type: ignore[arg-type]
+    holder = client()
+    holder.principal = admission.verify("a")
+    admission.watch(holder, holder.principal)
+    for _ in range(1_000):
+        admission.renew(holder, "a")
+    assert len(deadlines) == 2
+    admission.renew(holder, f"a@{NOW_MS // 1000 + 1800}")
+    assert len(deadlines) == 4
+
+
+def test_connections_of_one_address_are_counted_while_open() -> None:
+    clients = Clients(max_per_user=1)
+    first, second = client("1"), client("2")
+    first.address = second.address = "192.0.2.1"
+    clients.open(first)
+    clients.open(second)
+    assert (clients.at("192.0.2.1"), clients.at("192.0.2.2")) == (2, 0)
+    clients.close("1")
+    clients.close("1")
+    assert clients.at("192.0.2.1") == 1
+
+
 def test_a_token_past_its_grace_is_not_admitted() -> None:
     admission = Admission(Verifier(), nothing_ended(), Deadlines(), ManualClock(NOW_MS))  # type: ignore[arg-type]
     assert admission.verify(f"a@{NOW_MS // 1000 - GRACE_SECONDS + 1}")

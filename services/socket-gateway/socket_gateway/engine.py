@@ -30,6 +30,9 @@ LINGER_SECONDS: Final = 1.0
 """How long the last words to a client may take."""
 SEND_BUFFER_BYTES: Final = 256 << 10
 """The kernel would grow it to 4 MiB, seconds of lag that nobody sees."""
+UNSENT_BYTES: Final = 128 << 10
+"""The kernel takes no more than what is on its way to the client and this much, so that what waits is ours, where only
+the newest is kept, and so that little progress is seen as such."""
 USER_TIMEOUT_MS: Final = 20_000
 """A peer that acknowledges nothing for so long is gone."""
 PIECE: Final = 0.1
@@ -125,8 +128,11 @@ class Connection(engine_socket.Socket):  # type: ignore[misc]
             self.wire.put(websocket.frame(websocket.BINARY, encoded))
 
     def ping(self) -> None:
-        """Ask for a sign of life, or end the connection if there was none since the last time."""
-        if self.closing:
+        """Ask for a sign of life, or end the connection if there was none since the last time.
+
+        While the wire is busy the ping may not have been read yet, and that anything is read is looked at there.
+        """
+        if self.closing or (self._owes_pong and self.wire.is_busy):
             return
         if self._owes_pong:
             self.close(wait=False, reason=self.server.reason.PING_TIMEOUT)
@@ -241,4 +247,5 @@ def _tune(raw: socket.socket) -> None:
     # Without this the second of two small messages waits for the client's delayed ACK: 40 ms on Linux.
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)

@@ -27,7 +27,7 @@ subscriptions = gauge("ws_subscriptions", "Channels joined, summed over all sock
 outbox = gauge("ws_outbox_bytes", "What sockets have not taken yet, summed over all")
 longest_outbox = gauge("ws_outbox_max_bytes", "What one socket has not taken yet, at most")
 send_queue = gauge("ws_send_queue_depth", "Longest queue of what one socket has not taken yet, in messages")
-conflated = counter("ws_conflated_total", "States that a socket was not sent, because a newer one came before it read")
+conflated = counter("ws_conflated_total", "Times that what waited for a socket was replaced by what came after it")
 bytes_sent = counter("ws_bytes_sent_total", "Bytes handed to the kernel")
 broadcast_seconds = histogram(
     "ws_broadcast_duration_seconds",

@@ -198,6 +198,17 @@ def test_a_pong_is_a_sign_of_life_and_silence_is_none(server: Server) -> None:
     assert server.engine.sockets == {}
 
 
+def test_a_ping_that_waits_behind_data_is_not_unanswered(server: Server) -> None:
+    while not server.connection.wire.is_busy:
+        server.connection.wire.put(b"." * 10_000)
+    for _ in range(3):
+        server.connection.ping()
+    assert server.seen[-1][0] == "connect"
+    assert server.read().count(websocket.frame(websocket.TEXT, b"2")) == 1
+    server.connection.ping()
+    assert server.seen[-1] == ("disconnect", "ping timeout")
+
+
 @pytest.mark.parametrize(
     ("data", "status"),
     [(b"\x81\x01x", 1002), (b"\x81\xfe\x7f\xff", 1009), (b"\xf1\x80\x00\x00\x00\x00", 1002)],

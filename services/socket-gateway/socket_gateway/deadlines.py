@@ -1,7 +1,7 @@
 """When something is due for a socket: one heap for all of them."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 Kind = Literal["expiring", "expired"]
@@ -17,7 +17,7 @@ class Deadline(NamedTuple):
 
 
 class Deadlines:
-    """Nothing is ever removed early: who takes a due one checks that its token is still the current one."""
+    """Who takes a due one checks that its token is still the current one: replaced ones are not removed."""
 
     def __init__(self) -> None:
         self._heap: list[Deadline] = []
@@ -31,3 +31,8 @@ class Deadlines:
     def due(self, now_ms: int) -> Iterator[Deadline]:
         while self._heap and self._heap[0].at_ms <= now_ms:
             yield heapq.heappop(self._heap)
+
+    def keep(self, is_of_use: Callable[[Deadline], bool]) -> None:
+        """Drop all others: clients that come and go would leave two each, for as long as their tokens live."""
+        self._heap = [deadline for deadline in self._heap if is_of_use(deadline)]
+        heapq.heapify(self._heap)

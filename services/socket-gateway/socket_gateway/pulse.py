@@ -22,6 +22,7 @@ TICK_SECONDS: Final = 0.25
 SWEEP_SECONDS: Final = 1.0
 SLICE: Final = 100
 """After so many sockets the other greenlets get a turn."""
+SPARE_DEADLINES: Final = 10_000
 ALIVE_SECONDS: Final = 5.0
 
 
@@ -80,6 +81,7 @@ class Pulse:
             if now >= sweep_at:
                 sweep_at = now + SWEEP_SECONDS
                 self._door.sweep()
+                self._tidy()
                 self._freshness.publish(self._clock.now_ms())
 
     def _round(self, rounds: Rounds[Client], act: Callable[[list[Client]], None]) -> None:
@@ -128,6 +130,11 @@ class Pulse:
                 continue
             if client.principal.expires_at == deadline.expires_at:
                 self._act(client, deadline)
+
+    def _tidy(self) -> None:
+        """Seldom: only once most deadlines are of clients that have gone."""
+        if len(self._deadlines) > 4 * len(self._clients) + SPARE_DEADLINES:
+            self._deadlines.keep(lambda deadline: self._clients.of_engine(deadline.engine_id) is not None)
 
     def _act(self, client: Client, deadline: Deadline) -> None:
         if deadline.kind == "expiring":

@@ -78,6 +78,14 @@ def test_deadlines_come_in_order_when_due() -> None:
     assert len(deadlines) == 1
 
 
+def test_deadlines_of_those_who_left_can_be_dropped() -> None:
+    deadlines = Deadlines()
+    for at_ms in range(100):
+        deadlines.add(Deadline(at_ms, f"e{at_ms % 10}", "expired", 0))
+    deadlines.keep(lambda deadline: deadline.engine_id == "e3")
+    assert [deadline.at_ms for deadline in deadlines.due(100)] == list(range(3, 100, 10))
+
+
 class Verifier:
     """Takes ``subject`` and ``subject@expires_at`` for tokens."""
 

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from aro.adapters.chain_store import POINTER_MS, ChainStore
+from aro.adapters.chain_pointers import POINTER_MS
+from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import Clock
 from aro.adapters.mongo import MongoError
 from aro.runtime.logs import get_logger

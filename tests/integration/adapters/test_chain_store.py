@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 
-from aro.adapters.chain_store import POINTER_MS, ChainRecord, ChainStore, head_of
+from aro.adapters.chain_pointers import POINTER_MS
+from aro.adapters.chain_store import ChainRecord, ChainStore, head_of
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document
 from aro.contracts.codec import encode_json

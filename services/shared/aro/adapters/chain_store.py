@@ -4,18 +4,17 @@ A chain is stored as the JSON bytes that were published, deflated: a third of th
 what history answers is what clients were sent. Nobody outside this module sees the packing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-from zlib import crc32
+from typing import Any, Final
 
 import msgspec
 from isal import isal_zlib
-from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
 
+from aro.adapters.chain_pointers import ChainPointers, Identity, series_of, slot_of
 from aro.adapters.clock import epoch_ms, utc
 from aro.adapters.mongo import FOLLOWED, Document, plain
 from aro.adapters.newest import newest_at
@@ -28,7 +27,6 @@ from aro.adapters.writes import (
     ensure_index,
     expire,
     insert_new,
-    raise_unless_duplicates,
 )
 from aro.contracts.analytics import ChainMetrics, EnrichedChain
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_LATEST, COLLECTION_METRICS
@@ -36,10 +34,6 @@ from aro.contracts.products import PRODUCTS
 
 DEFLATE_LEVEL: Final = 1
 """Of Intel's ISA-L: 0.08 ms for 31 kB, to 37 %; zlib, whose format it is, takes 0.28 ms for 40 %."""
-
-POINTER_MS: Final = 60_000
-"""How far ``chain_latest`` may be behind: to move one entry costs the embedded server 1 ms, an insert 0.2 ms, and each
-worker process moves them all."""
 
 SWEEP_MS: Final = 60_000
 """How long a document may outlive its retention: to look whether an expiry has such ones costs 0.4 ms."""
@@ -71,23 +65,6 @@ def head_of(data: bytes) -> Head:
     return _head.decode(data)
 
 
-class Identity(Protocol):
-    """What tells a state of a chain from every other; `source_ts` is UTC epoch milliseconds."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def product(self) -> str: ...
-    @property
-    def expiry(self) -> str: ...
-    @property
-    def expiry_ts(self) -> int: ...
-    @property
-    def source_seq(self) -> int: ...
-    @property
-    def source_ts(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ChainRecord:
     """What chain it is, its metrics, and `data`: the JSON of the chain as it is published."""
@@ -117,13 +94,10 @@ class ChainStore:
         self._latest = database[COLLECTION_LATEST]
         self._metrics = database[COLLECTION_METRICS]
         self._metrics_followed = self._metrics.with_options(write_concern=FOLLOWED)
-        # A pointer that a crash takes is behind for a while, as it may be anyway.
-        self._pointers = self._latest.with_options(write_concern=FOLLOWED)
+        self._pointers = ChainPointers(self._latest)
         self._presence = Presence(database, COLLECTION_CHAINS, followed=True)
-        self._pointed: dict[str, int] = {}
-        """Key of an expiry → the slot of `POINTER_MS` in which this process moved its pointer last."""
         self._swept: dict[str, int] = {}
-        """The same for `SWEEP_MS` and deleting."""
+        """Key of a collection and expiry → the slot of `SWEEP_MS` in which this process deleted there last."""
 
     def ensure(self) -> None:
         """Create indexes. Safe to repeat, beside a live system too."""
@@ -154,11 +128,11 @@ class ChainStore:
             return 0
         chains = [record.chain for record in records]
         # In the journal all of this lies before the chains, for which the server waits.
-        self._presence.note((_series(chain.product, chain.expiry), chain.source_ts) for chain in chains)
-        self._introduce(chains)
+        self._presence.note((series_of(chain.product, chain.expiry), chain.source_ts) for chain in chains)
+        self._pointers.introduce(chains)
         insert_new(self._metrics_followed, [_metrics_document(record.metrics) for record in records])
         inserted = insert_new(self._chains, [_pack(record) for record in records])
-        self._advance_latest(chains)
+        self._pointers.advance(chains)
         return inserted
 
     def find(self, snapshot_id: str) -> EnrichedChain | None:
@@ -207,7 +181,7 @@ class ChainStore:
         document = self._newest(self._metrics, product, expiry, as_of_ms)
         return _metrics_message(document) if document else None
 
-    def metric_series(
+    def metricseries_of(
         self, product: str, expiry: str, fields: Sequence[str], start_ms: int, end_ms: int
     ) -> Iterator[tuple[Any, ...]]:
         """(source_ts, *values of `fields`) of all metrics with start ≤ source_ts ≤ end, oldest first.
@@ -278,7 +252,7 @@ class ChainStore:
 
     def minutes(self, product: str, expiry: str, as_of_ms: int) -> Iterator[int]:
         """Starts of minutes that chains were stored of, from `as_of_ms` back, newest first; ten days at most."""
-        for start, _ in self._presence.minutes(_series(product, expiry), as_of_ms):
+        for start, _ in self._presence.minutes(series_of(product, expiry), as_of_ms):
             yield start
 
     def _newest(
@@ -289,65 +263,19 @@ class ChainStore:
         as_of_ms: int,
         fields: Mapping[str, int] | None = None,
     ) -> Document | None:
-        minutes = self._presence.minutes(_series(product, expiry), as_of_ms)
+        minutes = self._presence.minutes(series_of(product, expiry), as_of_ms)
         return newest_at(collection, {"product": product, "expiry": expiry}, as_of_ms, minutes=minutes, fields=fields)
 
     def _sweep(self, collection: Collection[Document], pointer: Document, before_ms: int) -> int:
         """Delete what is older in one expiry, unless that was done within `SWEEP_MS`; how many documents."""
         key = f"{collection.name}|{pointer['_id']}"
-        slot = _slot(key, before_ms, SWEEP_MS)
+        slot = slot_of(key, before_ms, SWEEP_MS)
         if self._swept.get(key) == slot:
             return 0
         of = {"product": pointer["product"], "expiry": pointer["expiry"]}
         deleted = collection.delete_many({**of, "source_at": {"$lt": utc(before_ms)}}).deleted_count
         self._swept[key] = slot
         return deleted
-
-    def _introduce(self, chains: Iterable[Identity]) -> None:
-        """Make the pointers of expiries that this process has not met, where nobody made them yet."""
-        new = {_series(chain.product, chain.expiry): chain for chain in chains}
-        _upsert(self._pointers, [_introduction(key, new[key]) for key in new.keys() - self._pointed.keys()])
-
-    def _advance_latest(self, chains: Iterable[Identity]) -> None:
-        newest: dict[str, Identity] = {}
-        slots: dict[str, int] = {}
-        for chain in sorted(chains, key=lambda item: item.source_seq):
-            key = _series(chain.product, chain.expiry)
-            slot = _slot(key, chain.source_ts, POINTER_MS)
-            if slot > self._pointed.get(key, -1):
-                newest[key], slots[key] = chain, slot
-        _upsert(self._pointers, [_advance(key, chain) for key, chain in newest.items()])
-        self._pointed.update(slots)
-
-
-def _upsert(pointers: Collection[Document], updates: list[UpdateOne]) -> None:
-    if not updates:
-        return
-    try:
-        pointers.bulk_write(updates, ordered=False)
-    except BulkWriteError as error:
-        # The upsert of something older collides with the newer document: nothing to do.
-        raise_unless_duplicates(error)
-
-
-def _introduction(key: str, chain: Identity) -> UpdateOne:
-    return UpdateOne({"_id": key}, {"$setOnInsert": _pointer(chain)}, upsert=True)
-
-
-def _advance(key: str, chain: Identity) -> UpdateOne:
-    older = {"_id": key, "source_seq": {"$lt": chain.source_seq}}
-    return UpdateOne(older, {"$set": _pointer(chain), "$unset": {"data": ""}}, upsert=True)
-
-
-def _pointer(chain: Identity) -> Document:
-    return {
-        "product": chain.product,
-        "expiry": chain.expiry,
-        "expiry_ts": chain.expiry_ts,
-        "source_seq": chain.source_seq,
-        "source_ts": chain.source_ts,
-        "source_at": utc(chain.source_ts),
-    }
 
 
 def _last(collection: Collection[Document], pointer: Document) -> Document | None:
@@ -368,16 +296,6 @@ def _window(
 
 def _span(product: str, expiry: str, start_ms: int, stop_ms: int) -> Document:
     return {"product": product, "expiry": expiry, "source_at": {"$gte": utc(start_ms), "$lt": utc(stop_ms)}}
-
-
-def _slot(key: str, instant_ms: int, length_ms: int) -> int:
-    """Number of the stretch of time that an instant is in. They begin at another moment for each key, so that what is
-    done once in each is not done for all keys at once."""
-    return (instant_ms + crc32(key.encode()) % length_ms) // length_ms
-
-
-def _series(product: str, expiry: str) -> str:
-    return f"{product}|{expiry}"
 
 
 # --- packing -------------------------------------------------------------------------------

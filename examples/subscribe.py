@@ -48,12 +48,18 @@ def notice(name: str, payload: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Print live channels of Option ARO.")
     parser.add_argument("channels", nargs="*", default=list(DEFAULT_CHANNELS))
-    parser.add_argument("--seconds", type=float, help="stop after so many seconds")
+    parser.add_argument("--seconds", type=float, help="stop so many seconds after the first connection")
     arguments = parser.parse_args()
-    client = OptionAro(GATEWAY_URL, login(AUTH_URL, *credentials()), on_notice=notice)
+    timer = threading.Timer(arguments.seconds or 0, lambda: client.close())
+    timer.daemon = True
+
+    def heard(name: str, payload: dict[str, Any]) -> None:
+        notice(name, payload)
+        if name == "connected" and arguments.seconds is not None and timer.ident is None:
+            timer.start()
+
+    client = OptionAro(GATEWAY_URL, login(AUTH_URL, *credentials()), on_notice=heard)
     client.subscribe(arguments.channels, show, delta=True)
-    if arguments.seconds is not None:
-        threading.Timer(arguments.seconds, client.close).start()
     try:
         client.run()
     except Refused as refusal:

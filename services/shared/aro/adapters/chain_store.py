@@ -181,7 +181,7 @@ class ChainStore:
         document = self._newest(self._metrics, product, expiry, as_of_ms)
         return _metrics_message(document) if document else None
 
-    def metricseries_of(
+    def metric_series(
         self, product: str, expiry: str, fields: Sequence[str], start_ms: int, end_ms: int
     ) -> Iterator[tuple[Any, ...]]:
         """(source_ts, *values of `fields`) of all metrics with start ≤ source_ts ≤ end, oldest first.

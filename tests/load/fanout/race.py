@@ -8,13 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from contestants import Contestant
 
-IN_FLIGHT = 16_000
-"""Deliveries that may be outstanding, in whole messages. Enough that no server ever waits for the next message."""
-FEWEST, MOST = 4, 16
-"""Messages that may be outstanding, however many clients there are."""
+IN_FLIGHT = 16
+"""Messages that may be outstanding. Enough that no server ever waits for the next one; few enough to end soon."""
 UNREAD_BYTES = 128 << 10
-"""And so many bytes for one client: less than what a kernel keeps, so that nobody has a reason to skip."""
-WARM_SECONDS = 0.3
+"""At most so many bytes of them for one client: less than what a kernel keeps, so that nobody has a reason to skip."""
 LATE_SECONDS = 30.0
 SPIN_SECONDS = 0.001
 """The last bit before a message is due is not slept: the epoll counts in milliseconds."""
@@ -62,26 +59,30 @@ class Track:
 
     def saturate(self, seconds: float) -> Lap:
         """Publish whenever fewer messages than a bound are under way."""
-        clients = len(self._crowd)
-        bound = max(FEWEST, min(MOST, IN_FLIGHT // clients, UNREAD_BYTES // self._running.size))
-        skipped = self._crowd.skipped
+        crowd, clients = self._crowd, len(self._crowd)
+        bound = min(IN_FLIGHT, UNREAD_BYTES // self._running.size)
+        skipped, at_start, reads, cpu = crowd.skipped, crowd.delivered, crowd.reads, self._running.cpu_seconds()
 
         def feed() -> None:
-            free = bound - -(-self._crowd.behind // clients)
+            free = bound - -(-crowd.behind // clients)
             if free > 0:
                 self._running.publish(time.perf_counter_ns(), free)
 
-        warm_at, first = time.perf_counter() + WARM_SECONDS, self._crowd.delivered + clients
-        self._turn_until(lambda: time.perf_counter() >= warm_at and self._crowd.delivered >= first, feed)
-        began, delivered, reads = time.perf_counter(), self._crowd.delivered, self._crowd.reads
-        cpu, load = self._running.cpu_seconds(), time.process_time()
+        # From the first publication to the last delivery: some servers deliver in bursts, and any shorter window would
+        # cut some of these in two.
+        began, load = time.perf_counter(), time.process_time()
         self._turn_until(lambda: time.perf_counter() >= began + seconds, feed)
-        took, delivered = time.perf_counter() - began, self._crowd.delivered - delivered
-        cpu, load = self._running.cpu_seconds() - cpu, time.process_time() - load
-        reads = self._crowd.reads - reads
         self._drain()
-        skipped = self._crowd.skipped - skipped
-        return Lap(delivered / took, skipped, cpu / delivered * 1e6, cpu / took, load / took, delivered / reads)
+        took, load = time.perf_counter() - began, time.process_time() - load
+        delivered, cpu = crowd.delivered - at_start, self._running.cpu_seconds() - cpu
+        return Lap(
+            per_second=delivered / took,
+            skipped=crowd.skipped - skipped,
+            cpu_us=cpu / delivered * 1e6,
+            cpu_share=cpu / took,
+            load_share=load / took,
+            at_once=delivered / (crowd.reads - reads),
+        )
 
     def steady(self, per_second: float, seconds: float, *, at_least: int = 3) -> Latencies:
         """Publish so many messages a second, whatever becomes of them."""

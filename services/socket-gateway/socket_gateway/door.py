@@ -10,7 +10,8 @@ therefore comes entirely before the join, and is in the snapshot, or entirely af
 The wire keeps that order. Idle, it writes in the order of the calls. Busy, acks and replayed updates go in order on its
 control lane, and all of that before the state lane, where snapshots and updates are: so an ack comes before its
 snapshot, and a replay before what follows it. A later state of a channel takes the place of a waiting one, and no place
-before it. A subscription that is made again drops what waits of the old one, so nothing old follows the new ack.
+before it. A subscription that is made again drops what waits of the old one, so nothing old follows the new ack. What
+the relay's turn has gathered for a room is handed out before anybody joins it.
 """
 
 from collections.abc import Sequence

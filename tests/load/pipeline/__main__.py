@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +34,8 @@ PEER_RATES = (20.0, None)
 UNIVERSES = (62, 185, 370, 555)
 """Chains of 81 strikes, each once a second: 10,000, 30,000, 60,000 and 90,000 contracts."""
 FIRST_SEQ = 1_795_000_000_000
+ENOUGH_SECONDS = 150.0
+"""After so long no further round begins: a busy machine takes longer for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,38 +67,45 @@ class Cell:
 def race(plan: Plan, directory: Path) -> Iterator[tuple[Cell, Lap]]:
     servers = Servers(directory)
     witness = Witness(servers.redis.port)
-    seq = FIRST_SEQ
+    seqs = count(FIRST_SEQ, 10_000_000)
+    started = time.monotonic()
     try:
         for turn in range(plan.rounds):
+            if turn and time.monotonic() - started > ENOUGH_SECONDS:
+                break
             for processes in (1, 2):
                 for contestant in (Ours(servers, processes, directory), Peer(servers, processes, directory)):
-                    seq += 10_000_000
                     with contestant.running():
-                        yield from laps(contestant, Track(contestant, witness, seq), plan, last=turn == plan.rounds - 1)
+                        yield from laps(contestant, Track(contestant, witness, next(seqs)), plan)
+        ours = Ours(servers, 2, directory)
+        with ours.running():
+            yield from long_laps(ours, Track(ours, witness, next(seqs)), plan)
     finally:
         witness.close()
         servers.stop()
 
 
-def laps(contestant: Contestant, track: Track, plan: Plan, *, last: bool) -> Iterator[tuple[Cell, Lap]]:
+def laps(contestant: Contestant, track: Track, plan: Plan) -> Iterator[tuple[Cell, Lap]]:
     ours = isinstance(contestant, Ours)
-
-    def cell(strikes: int, offered: float | None, what: str = "rate") -> Cell:
-        return Cell(contestant.name, contestant.processes, strikes, offered, what)
-
     for strikes in plan.strikes if ours else plan.strikes[:1]:
         contestant.prepare(SERIES, strikes)
         track.warm_up(600 if ours else 20)
         for offered in plan.rates if ours else PEER_RATES:
-            yield cell(strikes, offered), track.run(offered, plan.seconds, 2 * strikes)
-    if not ours or contestant.processes == 1 or not last:
-        return
+            cell = Cell(contestant.name, contestant.processes, strikes, offered)
+            yield cell, track.run(offered, plan.seconds, 2 * strikes)
+
+
+def long_laps(ours: Ours, track: Track, plan: Plan) -> Iterator[tuple[Cell, Lap]]:
+    def cell(offered: float | None, what: str) -> Cell:
+        return Cell(ours.name, ours.processes, STRIKES[0], offered, what)
+
     for series in plan.universes:
-        contestant.prepare(series, STRIKES[0])
+        ours.prepare(series, STRIKES[0])
+        track.warm_up(2 * series)
         found = track.run(float(series), plan.universe_seconds, 2 * STRIKES[0], burst=True)
-        yield cell(STRIKES[0], float(series), "universe"), found
-    contestant.prepare(SERIES, STRIKES[0])
-    yield cell(STRIKES[0], None, "sustained"), track.run(None, plan.sustained_seconds, 2 * STRIKES[0])
+        yield cell(float(series), "universe"), found
+    ours.prepare(SERIES, STRIKES[0])
+    yield cell(None, "sustained"), track.run(None, plan.sustained_seconds, 2 * STRIKES[0])
 
 
 def row(cell: Cell, found: list[Lap]) -> dict[str, Any]:
@@ -192,6 +203,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="one short round, about a minute")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else FULL
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     where = (
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
         f"celery {version('celery')}, pymongo {version('pymongo')}, redis {version('redis')}"
@@ -202,6 +214,12 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="aro-bench-") as directory:
         for cell, lap in race(plan, Path(directory)):
             laps_of[cell].append(lap)
+            rate = f"{lap.contracts_per_second:,.0f} contracts/s"
+            print(
+                f"{cell.what} {cell.name} x{cell.processes} {cell.strikes} {cell.offered}: {rate}",
+                file=sys.stderr,
+                flush=True,
+            )
     rows = [row(cell, found) for cell, found in laps_of.items()]
     print(table(rows), details(rows), sep="\n\n")
     times = verdict(rows)

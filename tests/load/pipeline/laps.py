@@ -14,9 +14,9 @@ STEP_SECONDS = 0.01
 """Chains are offered evenly, in steps of so long."""
 WINDOW = 1_024
 """Most chains under way while as many are offered as are taken."""
-MOST_OWED = 8_000
+MOST_OWED = 2_000
 """Beyond so many under way nothing more is offered: that rate is above the ceiling."""
-DRAIN_SECONDS = 20.0
+DRAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)

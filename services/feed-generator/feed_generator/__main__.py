@@ -1,4 +1,7 @@
-"""``python -m feed_generator --provider synthetic|replay …``; options win over ``ARO_FEED_*`` variables."""
+"""``python -m feed_generator --provider synthetic|replay …``; options win over ``ARO_FEED_*`` variables.
+
+``python -m feed_generator record --out FILE`` records what a feed publishes.
+"""
 
 import argparse
 import os
@@ -13,6 +16,7 @@ from aro.runtime.logs import configure_logs
 from aro.runtime.settings import SettingsError, load
 from feed_generator.backfill import backfill
 from feed_generator.provider import FeedError
+from feed_generator.recording.command import RECORD, record
 from feed_generator.service import run
 from feed_generator.settings import HOURS, PROVIDERS, SCENARIOS, FeedSettings
 
@@ -26,8 +30,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--seed", metavar="N", help="of the synthetic market; same seed, same market")
     result.add_argument("--scenario", choices=SCENARIOS)
     result.add_argument("--hours", choices=HOURS, help="trade around the clock, or in exchange hours")
-    result.add_argument("--file", metavar="PATH", help="NSE option-chain JSON (.json, .json.gz), or a folder of them")
-    result.add_argument("--speed", metavar="X", help="replay a folder X times as fast as it was taken")
+    what = "recording, NSE option-chain JSON (.json, .json.gz), or a folder of them"
+    result.add_argument("--file", metavar="PATH", help=what)
+    result.add_argument("--replay", metavar="PATH", help="short for --provider replay --file PATH")
+    result.add_argument("--speed", metavar="X", help="replay X times as fast as it was taken")
+    result.add_argument("--from", metavar="TIME", help="replay from there, as 2026-11-22T09:15:00Z")
     result.add_argument("--loop", action="store_const", const="true", help="replay: start over at the end")
     result.add_argument("--backfill", metavar="SECONDS", help="fill the past in steps of --interval, then end")
     result.add_argument("--truth", metavar="PATH", help="append the truth behind each synthetic chain, JSON lines")
@@ -39,12 +46,25 @@ def variable(option: str) -> str:
     return "ARO_UNIVERSE" if option == "universe" else f"ARO_FEED_{option.upper()}"
 
 
+def _options() -> dict[str, str]:
+    """Variables that the command line sets."""
+    given = vars(parser().parse_args())
+    if "replay" in given:
+        given |= {"provider": "replay", "file": given.pop("replay")}
+    return {variable(name): value for name, value in given.items()}
+
+
 def main() -> int:
-    options = {variable(name): value for name, value in vars(parser().parse_args()).items()}
+    is_recording = sys.argv[1:2] == [RECORD]
+    options = {} if is_recording else _options()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
+        if is_recording:
+            summary = record(sys.argv[2:], os.environ, stop)
+            print(f"{summary.messages} messages recorded in {summary.written_bytes} bytes, {summary.missed} missed")
+            return 1 if summary.missed else 0
         settings = load(FeedSettings, {**os.environ, **options})
         ship_to = settings.redis_url if settings.log_shipping else None
         configure_logs("feed-generator", level=settings.log_level, ship_to=ship_to)

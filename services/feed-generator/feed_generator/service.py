@@ -18,6 +18,9 @@ from feed_generator.numbering import SequenceStore, SourceSequences
 from feed_generator.outbox import Outbox
 from feed_generator.pace import Pace
 from feed_generator.provider import FeedError, Provider
+from feed_generator.recording.codec import RecordingError
+from feed_generator.recording.provider import RecordingProvider
+from feed_generator.recording.reader import Recording, looks_recorded
 from feed_generator.replay.provider import ReplayProvider, read_captures
 from feed_generator.sender import Sender
 from feed_generator.settings import FeedSettings
@@ -36,9 +39,8 @@ def create_provider(settings: FeedSettings) -> Provider:
     """Raises `FeedError` or `UnknownProduct` with one line that says what is wrong."""
     if settings.provider == "replay":
         if settings.file is None:
-            raise FeedError("provider replay needs --file (ARO_FEED_FILE): a capture or a folder of them")
-        captures = read_captures(Path(settings.file), settings.products)
-        return ReplayProvider(captures, speed=settings.speed, loop=settings.loop)
+            raise FeedError("provider replay needs --file (ARO_FEED_FILE): a recording, a capture or a folder of them")
+        return _replay(Path(settings.file), settings)
     return SyntheticProvider(
         settings.products or universe_names(settings.universe),
         seed=settings.seed,
@@ -46,6 +48,17 @@ def create_provider(settings: FeedSettings) -> Provider:
         exchange_hours=settings.hours == "exchange",
         with_truths=settings.truth is not None,
     )
+
+
+def _replay(path: Path, settings: FeedSettings) -> Provider:
+    """Raises `FeedError`."""
+    speed, loop, start_ts = settings.speed, settings.loop, settings.start
+    try:
+        if looks_recorded(path):
+            return RecordingProvider(Recording(path), settings.products, speed=speed, loop=loop, start_ts=start_ts)
+    except RecordingError as error:
+        raise FeedError(str(error)) from None
+    return ReplayProvider(read_captures(path, settings.products), speed=speed, loop=loop, start_ts=start_ts)
 
 
 def open_truth(settings: FeedSettings) -> TruthFile | None:

@@ -1,6 +1,7 @@
 """Settings of the feed. Each ``ARO_FEED_X`` is also command-line option ``--x``; ``ARO_UNIVERSE`` is ``--universe``."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from aro.contracts.universe import UNIVERSES
 from aro.runtime.settings import Secret, setting
@@ -8,6 +9,22 @@ from aro.runtime.settings import Secret, setting
 PROVIDERS = ("synthetic", "replay")
 SCENARIOS = ("calm", "trend", "crash", "expiry-day")
 HOURS = ("always", "exchange")
+
+
+class Instant(int):
+    """UTC epoch milliseconds of an ISO 8601 time with its offset. Raises ValueError for one without."""
+
+    def __new__(cls, text: str) -> "Instant":
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            raise ValueError(f"{text} has no offset")
+        return super().__new__(cls, round(time.timestamp() * 1000))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSettings:
+    redis_url: Secret = setting("ARO_REDIS_URL", "Redis with the ledger")
+    log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +52,12 @@ class FeedSettings:
     hours: str = setting(
         "ARO_FEED_HOURS", "synthetic trading around the clock or in exchange hours", default="always", choices=HOURS
     )
-    file: str | None = setting("ARO_FEED_FILE", "capture, or folder of captures, to replay", default=None)
+    file: str | None = setting("ARO_FEED_FILE", "recording, capture, or folder of captures to replay", default=None)
     speed: float = setting(
-        "ARO_FEED_SPEED", "how much faster than it was taken a folder is replayed", default=1.0, minimum=0.001
+        "ARO_FEED_SPEED", "how much faster than it was taken a replay is played", default=1.0, minimum=0.001
+    )
+    start: Instant | None = setting(
+        "ARO_FEED_FROM", "instant of the replay's own time to start at, as 2026-11-22T09:15:00Z", default=None
     )
     loop: bool = setting("ARO_FEED_LOOP", "start a replay over when it is through", default=False)
     truth: str | None = setting(

@@ -21,7 +21,7 @@ def loaded(**values):
 
 
 def test_every_option_is_a_setting():
-    names = {action.dest for action in parser()._actions} - {"help"}
+    names = {action.dest for action in parser()._actions} - {"help", "replay"}
     settable = {field.metadata["env"] for field in FeedSettings.__dataclass_fields__.values()}
     assert {variable(name) for name in names} <= settable
 
@@ -50,6 +50,7 @@ def test_products_are_chosen_and_named_once():
         ({"scenario": "boom"}, SettingsError, "ARO_FEED_SCENARIO"),
         ({"interval": "0"}, SettingsError, "ARO_FEED_INTERVAL"),
         ({"seed": "-1"}, SettingsError, "ARO_FEED_SEED"),
+        ({"from": "2026-11-22T09:15:00"}, SettingsError, "ARO_FEED_FROM"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_name(values, error, text):
@@ -67,6 +68,9 @@ def test_a_truth_file_that_cannot_be_written_is_refused(tmp_path):
     [
         (["--products", "DAX"], "'DAX' is not a product"),
         (["--provider", "replay", "--file", "/nowhere.json"], "/nowhere.json: No such file"),
+        (["--replay", "/nowhere.rec"], "/nowhere.rec: No such file"),
+        (["--replay", __file__, "--from", "now"], "ARO_FEED_FROM must be"),
+        (["record", "--out", "/nowhere/x.rec"], "No such file"),
         (["--interval", "x"], "ARO_FEED_INTERVAL must be a number"),
     ],
 )

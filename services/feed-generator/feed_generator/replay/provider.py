@@ -48,13 +48,15 @@ def read_captures(path: Path, products: Sequence[str] = ()) -> list[Capture]:
 class ReplayProvider:
     """Each tick publishes, per product, the capture that is current at the replay's own time.
 
-    That time starts at the first capture and runs `speed` times as fast as the clock. A capture stays current,
-    and is published anew at every tick, until the next one's time has come. After the last one it stays that
-    way, or with `loop` starts over. Times move so that time to expiry is the capture's: `source_ts` is now and
-    `expiry_ts` keeps its distance from it; the label `expiry` stays.
+    That time starts at `start_ts`, or at the first capture if that is later, and runs `speed` times as fast as the
+    clock. A capture stays current, and is published anew at every tick, until the next one's time has come. After the
+    last one it stays that way, or with `loop` starts over. Times move so that time to expiry is the capture's:
+    `source_ts` is now and `expiry_ts` keeps its distance from it; the label `expiry` stays.
+
+    Raises `FeedError` if the captures end before `start_ts`.
     """
 
-    def __init__(self, captures: Sequence[Capture], *, speed: float, loop: bool) -> None:
+    def __init__(self, captures: Sequence[Capture], *, speed: float, loop: bool, start_ts: int | None = None) -> None:
         by_product: dict[str, list[Capture]] = {}
         for capture in sorted(captures, key=lambda capture: capture.ts):
             by_product.setdefault(capture.product, []).append(capture)
@@ -64,6 +66,9 @@ class ReplayProvider:
         # One usual gap after the last capture, so that it is seen before the replay starts over.
         gaps = [later - earlier for earlier, later in pairwise(times)]
         self._length = times[-1] - times[0] + (median_low(gaps) if gaps else _LONE_CAPTURE_MS)
+        self._skipped = max((start_ts or 0) - self._first_ts, 0)
+        if self._skipped >= self._length:
+            raise FeedError("the captures end before the instant of --from")
         self._speed = speed
         self._loop = loop
         self._started_ms: int | None = None
@@ -71,7 +76,7 @@ class ReplayProvider:
     def tick(self, now_ms: int) -> Batch:
         if self._started_ms is None:
             self._started_ms = now_ms
-        played = max(now_ms - self._started_ms, 0) * self._speed
+        played = self._skipped + max(now_ms - self._started_ms, 0) * self._speed
         replay_ts = self._first_ts + (played % self._length if self._loop else played)
         batch = Batch()
         for captures in self._by_product.values():

@@ -47,7 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     start = commands.add_parser("start", prog="start-local.sh", description="Start the whole platform on this machine.")
     feed = start.add_mutually_exclusive_group()
     feed.add_argument(
-        "--replay", metavar="FILE", type=Path, help="feed a recorded NSE option chain (or a folder of them), in a loop"
+        "--replay",
+        metavar="FILE",
+        type=Path,
+        help="feed a recording, or an NSE option chain (or a folder of them), in a loop",
     )
     feed.add_argument(
         "--synthetic", action="store_true", help="feed synthetic chains (the default, and the way back from --replay)"

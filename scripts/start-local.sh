@@ -13,7 +13,7 @@ usage: ./scripts/start-local.sh [--replay FILE | --synthetic] [--products A,B] [
 Starts Redis, MongoDB and every service under supervisor, waits until all are healthy, and prints addresses,
 a demo token and the commands to subscribe. Running it again is harmless; other feed options restart the feed only.
 
-  --replay FILE    feed a recorded NSE option chain (JSON, plain or .gz, or a folder of them), in a loop
+  --replay FILE    feed a recording of ours, or an NSE option chain (JSON, plain or .gz, or a folder of them), in a loop
   --synthetic      feed synthetic chains: the default, and the way back from --replay
   --products A,B   feed only these products
   --clean          first wipe everything that earlier runs kept

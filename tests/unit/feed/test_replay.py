@@ -243,8 +243,8 @@ def folder(document, write, tmp_path):
     return tmp_path
 
 
-def replay(path, *, speed=1.0, loop=False):
-    return ReplayProvider(read_captures(path), speed=speed, loop=loop)
+def replay(path, *, speed=1.0, loop=False, start_ts=None):
+    return ReplayProvider(read_captures(path), speed=speed, loop=loop, start_ts=start_ts)
 
 
 def test_times_shift_to_now_and_time_to_expiry_stays():
@@ -278,6 +278,17 @@ def test_a_folder_is_played_in_the_order_of_its_timestamps(folder):
 def test_speed(folder):
     provider = replay(folder, speed=60)
     assert spots(provider, 0, 0.04, 0.06, 0.16) == [17000, 17000, 17010, 17020]
+
+
+def test_it_starts_at_any_instant_and_loops_from_there(folder):
+    provider = replay(folder, loop=True, start_ts=CAPTURED + 6 * MINUTE)
+    assert spots(provider, 0, 2.9, 3, 5.9, 6, 9) == [17010, 17010, 17020, 17020, 17010, 17020]
+    assert spots(replay(folder, start_ts=CAPTURED - MINUTE), 0, 3) == [17000, 17010]
+
+
+def test_an_instant_after_the_last_capture_is_refused(folder):
+    with pytest.raises(FeedError, match="end before the instant of --from"):
+        replay(folder, start_ts=CAPTURED + 60 * MINUTE)
 
 
 def test_loop_starts_over_after_the_last_capture_was_shown(folder):

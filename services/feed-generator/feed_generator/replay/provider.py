@@ -66,9 +66,11 @@ class ReplayProvider:
         # One usual gap after the last capture, so that it is seen before the replay starts over.
         gaps = [later - earlier for earlier, later in pairwise(times)]
         self._length = times[-1] - times[0] + (median_low(gaps) if gaps else _LONE_CAPTURE_MS)
-        self._skipped = max((start_ts or 0) - self._first_ts, 0)
-        if self._skipped >= self._length:
+        skipped = max((start_ts or 0) - self._first_ts, 0)
+        if skipped >= self._length:
             raise FeedError("the captures end before the instant of --from")
+        self._first_ts += skipped
+        self._length -= skipped
         self._speed = speed
         self._loop = loop
         self._started_ms: int | None = None
@@ -76,7 +78,7 @@ class ReplayProvider:
     def tick(self, now_ms: int) -> Batch:
         if self._started_ms is None:
             self._started_ms = now_ms
-        played = self._skipped + max(now_ms - self._started_ms, 0) * self._speed
+        played = max(now_ms - self._started_ms, 0) * self._speed
         replay_ts = self._first_ts + (played % self._length if self._loop else played)
         batch = Batch()
         for captures in self._by_product.values():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pymongo
 import redis
 
 from aro.adapters import embedded, mongo, redis_client
@@ -138,8 +139,9 @@ class MongoServer(Server):
         super().__init__(embedded.mongo_command(port=self.port, directory=data), directory / "mongo.log", self._ping)
 
     def _ping(self) -> None:
-        database = mongo.connect(self.url, "admin", timeout=1, selection_timeout=0.5)
-        try:
-            mongo.ping(database)
-        finally:
-            database.client.close()
+        with socket.create_connection((embedded.LOOPBACK, self.port), timeout=1):
+            pass
+        client: pymongo.MongoClient[mongo.Document]
+        # Polling, or a client that is closed so soon may leave a connection of its monitor behind.
+        with pymongo.MongoClient(self.url, timeoutMS=2_000, serverMonitoringMode="poll") as client:
+            client.admin.command("ping")

@@ -43,7 +43,7 @@ peers_environment() {
   wanted="$(VENV="$PEERS" digest "$@")"
   [[ -f $PEERS/.installed && $(<"$PEERS/.installed") == "$wanted" ]] && return
   started="$(now_ns)"
-  "$PEERS/bin/python" -m pip install -qq --progress-bar off --require-hashes --only-binary :all: -r "$lock" ||
+  "$PEERS/bin/python" -m pip install -qq --progress-bar off --require-hashes --no-deps --only-binary :all: -r "$lock" ||
     fail "the packages of $lock could not be installed"
   # aro with its kernel, where it is compared in that very environment.
   if [[ $# -gt 1 ]]; then

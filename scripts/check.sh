@@ -128,6 +128,11 @@ prometheus_files() {
   [[ ${#found[@]} -eq 0 ]] || promtool "${@:2}" "${found[@]}"
 }
 
+# Locks say what they were made from, and name everything that what they install needs.
+locks() {
+  scripts/lock.sh --check && "$VENV/bin/python" -m pip check
+}
+
 prometheus() {
   prometheus_files '^groups:' check rules && prometheus_files '^tests:' test rules
 }
@@ -153,7 +158,7 @@ check zizmor "${TOOLS:-}/bin/zizmor" --offline --quiet --persona pedantic .githu
 check_with kubectl "kubernetes.io/docs/tasks/tools" manifests scripts/render-k8s.sh --check
 check_with kubectl "kubernetes.io/docs/tasks/tools" policies python scripts/policies.py --checkov "${TOOLS:-}/bin/checkov"
 check_with promtool "Debian and Ubuntu: apt install prometheus" promtool prometheus
-check locks scripts/lock.sh --check
+check locks locks
 check settings python scripts/settings_table.py --check
 check boards python observability/generate.py --check
 check_with node "Node.js 18 or newer" node javascript

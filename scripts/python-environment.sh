@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the other scripts: one virtual environment in .venv, installed from hashed locks only when they changed.
+# Locks are complete, so pip resolves nothing (--no-deps): it would take a newer release than the locked one for a
+# requirement with extras, and then miss its hash.
 # Sets ROOT and VENV, and defines find_python, ensure_environment, tools_environment, node_packages and phase.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -70,7 +72,7 @@ ensure_environment() {
     return
   fi
   rm -f "$stamp"
-  "$VENV/bin/python" -m pip install -qq --progress-bar off --require-hashes --only-binary :all: -r "$lock" ||
+  "$VENV/bin/python" -m pip install -qq --progress-bar off --require-hashes --no-deps --only-binary :all: -r "$lock" ||
     fail "the packages of $kind/requirements.txt could not be installed"
   local editable=()
   for project in "${packages[@]}"; do
@@ -95,10 +97,10 @@ tools_environment() {
   [[ -f $TOOLS/.installed && $(<"$TOOLS/.installed") == "$wanted" ]] && return
   rm -rf "$TOOLS"
   "$VENV/bin/python" -m venv "$TOOLS" || fail "cannot make a virtual environment in $TOOLS"
-  "$VENV/bin/uv" pip install --quiet --python "$TOOLS/bin/python" --require-hashes --only-binary :all: -r "$lock" || {
+  "$VENV/bin/uv" pip install --quiet --python "$TOOLS/bin/python" --require-hashes --no-deps --only-binary :all: -r "$lock" || {
     # Indexes that are set up for pip only are unknown to uv.
     echo "${0##*/}: uv could not install $lock; trying pip" >&2
-    "$TOOLS/bin/python" -m pip install -qq --progress-bar off --require-hashes --only-binary :all: -r "$lock" ||
+    "$TOOLS/bin/python" -m pip install -qq --progress-bar off --require-hashes --no-deps --only-binary :all: -r "$lock" ||
       fail "the packages of scripts/tools/requirements.txt could not be installed"
   }
   echo "$wanted" >"$TOOLS/.installed"

@@ -49,6 +49,11 @@ PIPELINE = Board(
             (
                 Panel("Chains per second", {rate("pipeline_chains_total", "product"): "{{product}}"}),
                 Panel("Stage, 99 %", {"stage:pipeline_stage_latency_seconds:p99_5m": "{{stage}}"}, "s"),
+                Panel(
+                    "From source to publication, 99 %",
+                    {quantile(0.99, "publish_latency_seconds", "kind"): "{{kind}}"},
+                    "s",
+                ),
                 Panel("Task, 99 %", {quantile(0.99, "celery_task_duration_seconds", "task"): "{{task}}"}, "s"),
                 Panel("Wait for a worker, 99 %", {quantile(0.99, "celery_task_wait_seconds", "task"): "{{task}}"}, "s"),
                 Panel("Entries per batch", {mean("pipeline_batch_entries", "job"): "mean"}),

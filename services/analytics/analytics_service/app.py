@@ -36,6 +36,7 @@ from aro.runtime.health import Check, Health
 from aro.runtime.logs import get_logger
 from aro.runtime.openapi import add_openapi
 from aro.runtime.preparation import Preparation
+from aro.runtime.vitals import reporter
 from aro.runtime.web import answer_problem, create_app
 
 log = get_logger(__name__)
@@ -62,6 +63,7 @@ def create(settings: AnalyticsSettings) -> Flask:
     preparation.start()
     revocations.start()
     watch.start()
+    reporter(settings.redis_url, "analytics").start()
     return app
 
 

@@ -35,6 +35,7 @@ from aro.runtime.inline import answer_inline
 from aro.runtime.operations import serve_operations
 from aro.runtime.origins import parse_origin
 from aro.runtime.settings import SettingsError
+from aro.runtime.vitals import reporter
 from aro.runtime.web import create_app
 from aro.runtime.wsgi import on_exit
 
@@ -63,6 +64,7 @@ def create(settings: ApiGatewaySettings) -> Flask:
     gateway.revocations.start()
     gateway.documents.start()
     gateway.states.start()
+    reporter(settings.redis_url, SERVICE).start()
     serve_operations(SERVICE, host=settings.host, port=settings.operations_port, health=gateway.health)
     return gateway.app
 

@@ -19,6 +19,7 @@ from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.openapi import add_openapi
 from aro.runtime.preparation import Preparation
+from aro.runtime.vitals import reporter
 from aro.runtime.web import answer_problem, create_app
 from auth_service.accounts import Accounts
 from auth_service.admin_routes import invitation_routes, user_routes
@@ -76,6 +77,8 @@ def create(settings: AuthSettings) -> Flask:
     endings = _endings(settings, stores, clock)
     app = build(settings, keys, database, preparation, endings=endings)
     preparation.start()
+    if settings.redis_url is not None:
+        reporter(settings.redis_url, "auth").start()
     kept_ms = settings.session_retention_days * DAY_MS
     Periodic("telling what ended", REPEAT_SECONDS, endings.repeat).start()
     Periodic("forgetting what ended", SWEEP_SECONDS, lambda: stores.expire(clock.now_ms() - kept_ms)).start()

@@ -11,6 +11,7 @@ from aro.adapters.clock import Clock, SystemClock
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.operations import serve_operations
+from aro.runtime.vitals import reporter
 from feed_generator import metrics
 from feed_generator.continuity import last_prices
 from feed_generator.feed import Feed
@@ -153,6 +154,7 @@ def run(settings: FeedSettings, stop: threading.Event) -> None:
     server = serve_operations(
         "feed-generator", host=settings.host, port=settings.operations_port, health=service.health
     )
+    reporter(settings.redis_url, "feed-generator").start()
     log.info("feeding", provider=settings.provider, interval=settings.interval)
     service.run(stop)
     server.shutdown()

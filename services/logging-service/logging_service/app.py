@@ -20,6 +20,7 @@ from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.openapi import add_openapi
 from aro.runtime.preparation import Preparation
+from aro.runtime.vitals import reporter
 from aro.runtime.web import answer_problem, create_app
 from logging_service.collector import Collector
 from logging_service.housekeeping import Housekeeping
@@ -58,6 +59,7 @@ def create(settings: LoggingSettings) -> Flask:
     revocations.start()
     preparation.start()
     collector.start()
+    reporter(settings.redis_url, "logging-service").start()
     Housekeeping(store, clock, days=settings.retention_days, max_bytes=settings.max_bytes).start()
     return app
 

@@ -17,6 +17,7 @@ from aro.contracts.problems import ServiceUnavailable
 from aro.runtime.addresses import parse_networks
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
+from aro.runtime.vitals import reporter
 from aro.runtime.web import create_app
 from socket_gateway.admission import Admission
 from socket_gateway.catalog import Catalog
@@ -31,6 +32,7 @@ from socket_gateway.freshness import Freshness
 from socket_gateway.handshake import Gate, Handshake
 from socket_gateway.listener import TIMEOUT_SECONDS, Listener
 from socket_gateway.loop import EventletLoop
+from socket_gateway.measures import GatewayMeasures
 from socket_gateway.origins import Origins
 from socket_gateway.pacer import Pacer
 from socket_gateway.packets import Json, StrictPacket
@@ -147,6 +149,8 @@ class Gateway:
         self.socketio.start_background_task(self._revocations.run)
         self.socketio.start_background_task(self._relay.run)
         self.socketio.start_background_task(self._pulse.run)
+        vitals = reporter(self._settings.redis_url, SERVICE, GatewayMeasures())
+        self.socketio.start_background_task(vitals.run)
         self.socketio.start_background_task(self._prepare)
 
     def serve(self) -> None:

@@ -49,11 +49,12 @@ pubsub_lag = histogram(
     "From Redis' announcement to the hand-over to sockets",
     buckets=(0.001, 0.0025, *LATENCY_BUCKETS),
 )
+DELIVERY_BUCKETS = LATENCY_BUCKETS
 end_to_end = histogram(
     "end_to_end_latency_seconds",
     "From the source's own time stamp to the hand-over to sockets",
     ["kind"],
-    buckets=LATENCY_BUCKETS,
+    buckets=DELIVERY_BUCKETS,
 )
 topic_age = gauge("topic_age_seconds", "Age of the newest data handed over, by the source's time stamp", ["product"])
 loop_lag = gauge("eventloop_lag_seconds", "Longest time that the event loop was late in the last 15 seconds")

@@ -21,6 +21,7 @@ from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.openapi import add_openapi
 from aro.runtime.preparation import Preparation
+from aro.runtime.vitals import reporter
 from aro.runtime.web import answer_problem, create_app
 from storage_service.housekeeping import Housekeeping
 from storage_service.migrations import migrate
@@ -53,6 +54,8 @@ def create(settings: StorageSettings) -> Flask:
     app = build(settings, database, preparation, revocations)
     preparation.start()
     Vitals(database).start()
+    if settings.redis_url is not None:
+        reporter(settings.redis_url, "storage").start()
     Housekeeping(ChainStore(database), SystemClock(), lambda now_ms: expire(settings, database, now_ms)).start()
     return app
 

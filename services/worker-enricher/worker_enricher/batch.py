@@ -103,6 +103,7 @@ class BatchProcessor:
             chains, failed = self._enrich(work)
         outcome = self._store(chains, ticks)
         self._publish(chains, ticks)
+        self._measure_ages(chains, ticks)
         if outcome.stored:
             self._owed.note(_minutes(chains, ticks))
         done = {
@@ -221,6 +222,14 @@ class BatchProcessor:
             wait.observe(max(0, record.metrics.computed_ts - record.metrics.source_ts) / 1000)
         for tick in ticks:
             metrics.ticks_processed.labels(tick.product).inc()
+
+    def _measure_ages(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
+        """Of what was published just now."""
+        now_ms = self._clock.now_ms()
+        for record in chains:
+            metrics.publish_seconds.labels("chain").observe(max(0, now_ms - record.metrics.source_ts) / 1000)
+        for tick in ticks:
+            metrics.publish_seconds.labels("ticks").observe(max(0, now_ms - tick.source_ts) / 1000)
 
 
 @dataclass(frozen=True)

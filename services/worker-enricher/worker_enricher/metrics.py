@@ -31,11 +31,16 @@ surfaces = counter("surfaces_total", "Surfaces fitted and published", ["product"
 surfaces_lost = counter("surfaces_not_stored_total", "Surfaces that history lacks: MongoDB refused them or was away")
 bars = counter("bars_total", "Minutes of a product or an expiry that were rolled up")
 bars_owed = gauge("bars_owed", "Minutes that are not rolled up yet, the running ones included")
+STAGE_BUCKETS = (0.001, 0.0025, *LATENCY_BUCKETS)
 stage_seconds = histogram(
     "pipeline_stage_latency_seconds",
     "Time per stage of a batch; stage wait is from the snapshot's own time to the worker",
     ["stage"],
-    buckets=(0.001, 0.0025, *LATENCY_BUCKETS),
+    buckets=STAGE_BUCKETS,
+)
+PUBLISH_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+publish_seconds = histogram(
+    "publish_latency_seconds", "From the source's own time stamp to its publication", ["kind"], buckets=PUBLISH_BUCKETS
 )
 task_wait = histogram("celery_task_wait_seconds", "From the sending of a task to its start", ["task"])
 task_duration = histogram(

@@ -3,6 +3,7 @@
 from aro.adapters.clock import SystemClock
 from aro.runtime.health import Health
 from aro.runtime.operations import serve_operations
+from aro.runtime.vitals import reporter
 from worker_enricher.probes import redis_check
 from worker_enricher.schedule import create_app
 from worker_enricher.settings import WorkerSettings
@@ -15,4 +16,5 @@ def run(settings: WorkerSettings) -> None:
     health = Health(ready={"redis": redis_check(settings)})
     serve_operations("worker-enricher-beat", host=settings.host, port=settings.operations_port, health=health)
     Vitals(settings, SystemClock()).start()
+    reporter(settings.redis_url, "worker-enricher-beat").start()
     app.Beat(loglevel=settings.log_level, quiet=True).run()

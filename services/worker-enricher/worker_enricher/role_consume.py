@@ -15,6 +15,7 @@ from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.operations import serve_operations
+from aro.runtime.vitals import reporter
 from worker_enricher.consumer import Batch, CeleryDispatch, Consumer
 from worker_enricher.probes import HUNG_SECONDS, redis_check
 from worker_enricher.schedule import create_app
@@ -63,6 +64,7 @@ def run(settings: WorkerSettings) -> None:
 
     health = Health(ready={"redis": redis_check(settings)}, alive={"loop": turning})
     serve_operations("worker-enricher-consume", host=settings.host, port=settings.operations_port, health=health)
+    reporter(settings.redis_url, "worker-enricher-consume").start()
     log.info("consuming")
     consumer.run(stop)
     tracing.stop()

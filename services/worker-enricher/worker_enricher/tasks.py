@@ -1,4 +1,4 @@
-"""The Celery app of this service and its tasks: shells over `BatchProcessor`, the two desks and `publish_status`."""
+"""The Celery app of this service and its tasks: shells over `BatchProcessor` and the three desks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,12 +31,14 @@ from aro.contracts.names import (
 )
 from aro.runtime import tracing
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
+from aro.runtime.vitals import reporter
 from worker_enricher import schedule
 from worker_enricher.bar_desk import BarDesk
 from worker_enricher.batch import BatchProcessor
+from worker_enricher.measures import PipelineMeasures
 from worker_enricher.owed_bars import OwedBars
 from worker_enricher.settings import WorkerSettings
-from worker_enricher.status import publish_status
+from worker_enricher.status import StatusDesk
 from worker_enricher.surfaces import SurfaceDesk
 from worker_enricher.task_times import observe_tasks
 
@@ -52,10 +54,7 @@ class Hands:
 
     processor: BatchProcessor
     turns: Turns
-    reader: LiveReader
-    ledger: Ledger
-    dead: DeadLetters
-    publisher: LivePublisher
+    status: StatusDesk
     surfaces: SurfaceDesk
     bars: BarDesk
 
@@ -74,7 +73,8 @@ def open_hands(settings: WorkerSettings) -> Hands:
     processor = BatchProcessor(ledger, dead, chains, ticks, publisher, OwedBars(marks, clock), clock, consumer=consumer)
     surfaces = SurfaceDesk(reader, publisher, IvHistoryStore(database), SurfaceStore(database), clock)
     bars = BarDesk(reader, publisher, chains, ticks, BarStore(database), marks, clock)
-    return Hands(processor, Turns(client), reader, ledger, dead, publisher, surfaces, bars)
+    status = StatusDesk(client, publisher, clock, stale_after_ms=settings.stale_after_ms)
+    return Hands(processor, Turns(client), status, surfaces, bars)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -85,6 +85,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     def open_after_fork(**_: Any) -> None:
         tracing.start("worker-enricher-work", settings.otlp_endpoint)
         hands[:] = [open_hands(settings)]
+        reporter(settings.redis_url, "worker-enricher-work", PipelineMeasures()).start()
 
     def enrich(batch: dict[str, Sequence[str]]) -> None:
         turn = batch.pop(BATCH_TURN, None)
@@ -97,10 +98,7 @@ def create_app(settings: WorkerSettings) -> Celery:
                 hands[0].turns.done(*turn)
 
     def status() -> None:
-        held = hands[0]
-        publish_status(
-            held.reader, held.ledger, held.dead, held.publisher, SystemClock(), stale_after_ms=settings.stale_after_ms
-        )
+        hands[0].status.publish()
 
     def surface() -> None:
         hands[0].surfaces.publish()

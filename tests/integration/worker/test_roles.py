@@ -13,9 +13,9 @@ import requests
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.adapters.live import LiveReader
-from aro.contracts.analytics import PlatformStatus
 from aro.contracts.codec import encode_message
 from aro.contracts.names import CHANNEL_STATUS, STREAM_CHAINS, STREAM_TICKS
+from aro.contracts.status import PlatformStatus
 from aro.testing import factories
 from aro.testing.eventually import eventually
 from aro.testing.platform import Platform

@@ -139,6 +139,11 @@ class Ledger:
         """Entries delivered and not yet acknowledged."""
         return int(self._redis.xpending(stream, GROUP_ENRICHERS)["pending"])
 
+    def owed(self, stream: str) -> tuple[int, int | None]:
+        """`pending`, and the UTC epoch millisecond at which the oldest of them came in."""
+        found = self._redis.xpending(stream, GROUP_ENRICHERS)
+        return int(found["pending"]), int(found["min"].partition(b"-")[0]) if found["min"] else None
+
 
 def _show(seen: Seen, entries: Iterable[Any]) -> None:
     for _, fields in entries:

@@ -318,21 +318,3 @@ class BarsState(msgspec.Struct, frozen=True, kw_only=True):
     source_ts: int
     source_time: str
     computed_ts: int
-
-
-class ProductStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`state` is ``live`` while the newest data is younger than the limit, else ``stale``."""
-
-    product: str
-    state: Literal["live", "stale"]
-    age_ms: int
-    expiries: list[str]
-
-
-class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """State of channel ``status``."""
-
-    server_ts: int
-    products: list[ProductStatus]
-    stream_lag: dict[str, int]
-    dead_letters: int

@@ -26,6 +26,10 @@ KEY_BARS_DUE: Final = "bars:due"
 KEY_BARS_TURN: Final = "bars:turn"
 """Held by the one process that rolls up now."""
 
+# --- Redis: what processes say of themselves -------------------------------------------------
+KEY_VITALS: Final = "vitals"
+"""Set of instances: processes that say how they are. What each says is under `vitals_key`, for a few seconds."""
+
 # --- Redis: logs and revocations -----------------------------------------------------------
 STREAM_LOGS: Final = "logs:events"
 """JSON log lines on their way to the logging service; bounded, the oldest go first."""
@@ -51,6 +55,11 @@ LOG_LENGTH: Final = 300
 def quota_key(scope: str, caller: str, window: int) -> str:
     """`caller` is a digest, never an account or an address."""
     return f"{KEY_QUOTA}:{scope}:{caller}:{window}"
+
+
+def vitals_key(instance: str) -> str:
+    """A string, the msgpack of `ProcessVitals`, which expires."""
+    return f"{KEY_VITALS}:{instance}"
 
 
 def live_key(channel: str) -> str:

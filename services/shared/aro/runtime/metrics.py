@@ -13,6 +13,7 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.samples import Sample
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -61,3 +62,33 @@ def exposition() -> bytes:
         ProcessCollector(registry=registry)
         return generate_latest(registry)
     return generate_latest()
+
+
+def value(metric: Counter | Gauge) -> float:
+    """What this process has counted or set, summed over labels."""
+    return sum(sample.value for sample in _samples(metric, "_total", ""))
+
+
+def values(metric: Counter, label: str) -> dict[str, float]:
+    """Value of `label` → what this process has counted."""
+    return {sample.labels[label]: sample.value for sample in _samples(metric, "_total")}
+
+
+def readings(metric: Histogram, label: str) -> dict[str, tuple[float, ...]]:
+    """Value of `label` → how many observations fell into each bucket, the one above all bounds last, and their sum.
+
+    Of this process only, also where it is one of several children.
+    """
+    found: dict[str, list[float]] = {}
+    for sample in _samples(metric, "_bucket", "_sum"):
+        found.setdefault(sample.labels[label], []).append(sample.value)
+    return {name: (*_differences(values[:-1]), values[-1]) for name, values in found.items()}
+
+
+def _samples(metric: Counter | Gauge | Histogram, *suffixes: str) -> list[Sample]:
+    [family] = metric.collect()
+    return [sample for sample in family.samples if sample.name.removeprefix(family.name) in suffixes]
+
+
+def _differences(rising: Sequence[float]) -> list[float]:
+    return [above - below for above, below in zip(rising, (0.0, *rising), strict=False)]

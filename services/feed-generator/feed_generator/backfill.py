@@ -18,7 +18,7 @@ from feed_generator.numbering import SourceSequences
 from feed_generator.outbox import Outbox
 from feed_generator.provider import FeedError
 from feed_generator.settings import FeedSettings
-from feed_generator.synthetic.markets import MAX_EXPIRIES, market, universe_names
+from feed_generator.synthetic.markets import MOST_EXPIRIES, market, universe_names
 from feed_generator.synthetic.provider import SyntheticProvider
 
 log = get_logger(__name__)
@@ -71,7 +71,7 @@ def _levels(provider: SyntheticProvider, present: Mapping[str, float], instants:
 
 def _live_entries(names: Sequence[str]) -> int:
     """What a live feed beside this one keeps in the ledger for a moment each tick: a tick and chains per product."""
-    return len(names) * (1 + MAX_EXPIRIES) + 1
+    return len(names) * (1 + MOST_EXPIRIES) + 1
 
 
 def _wait_until_below(ledger: Ledger, owed: int) -> None:

@@ -65,6 +65,13 @@ def test_a_product_does_not_depend_on_its_neighbours():
         assert encoded(batch) == expected
 
 
+def test_an_expiry_beyond_thirty_days_is_listed_on_every_day():
+    for now in range(SUNDAY_NOON, SUNDAY_NOON + 400 * DAY, 2 * DAY):
+        expiries = [chain.expiry_ts for chain in provider("NIFTY").tick(now).chains]
+        assert max(expiries) > now + 30 * DAY, now
+        assert 4 <= len(expiries) <= 6
+
+
 def test_the_default_feed_has_its_products_and_expiries():
     batch = provider("NIFTY", "BANKNIFTY", "FINNIFTY", "SENSEX", "SPY", "AAPL").tick(SUNDAY_NOON)
     assert len(batch.ticks) == 6
@@ -76,8 +83,8 @@ def test_the_default_feed_has_its_products_and_expiries():
         "BANKNIFTY": 3,
         "FINNIFTY": 3,
         "SENSEX": 4,
-        "SPY": 4,
-        "AAPL": 4,
+        "SPY": 5,
+        "AAPL": 5,
     }
     assert by_product["NIFTY"] == ["2026-11-23", "2026-12-01", "2026-12-08", "2026-12-29"]
     assert all(len(chain.strikes) == 81 for chain in batch.chains)

@@ -29,7 +29,8 @@ class Market:
     contracts_per_second : traded in one at-the-money contract of the front expiry.
     open_interest : contracts open in that contract.
     spread : half-spreads relative to those of the most liquid market.
-    weeklies, monthlies : listed expiries of each cycle; the nearest `MAX_EXPIRIES` of both are quoted.
+    weeklies, monthlies : listed expiries of each cycle; the nearest `FEWEST_EXPIRIES` of both are quoted, and then more
+        until one of them lies beyond 30 days, which constant maturities and variance indices need.
     strikes_each_side : of the money; None is what indices have.
     """
 
@@ -44,7 +45,9 @@ class Market:
     strikes_each_side: int | None = None
 
 
-MAX_EXPIRIES: Final = 4
+FEWEST_EXPIRIES: Final = 4
+MOST_EXPIRIES: Final = 6
+"""Three weeklies and three monthlies. The third is quoted on the last days of a month of four weeks only."""
 _STOCK_STRIKES_EACH_SIDE: Final = 33
 """With three monthlies, 402 contracts per stock."""
 _STOCK_LONG_VOL: Final = 1.05
@@ -57,15 +60,15 @@ def _surface(rho: float, eta: float, sigma_zero: float, sigma_infinity: float) -
 MARKETS: Final[Mapping[str, Market]] = MappingProxyType(
     {
         # spot, surface (rho, eta, sigma zero, sigma infinity), basis, contracts/s, open interest, spread, expiries
-        "NIFTY": Market(24_560.0, _surface(-0.35, 0.8, 0.125, 0.15), 4e-4, 20.0, 60_000.0, 1.0, 3, 2),
+        "NIFTY": Market(24_560.0, _surface(-0.35, 0.8, 0.125, 0.15), 4e-4, 20.0, 60_000.0, 1.0, 3, 3),
         "BANKNIFTY": Market(58_000.0, _surface(-0.30, 0.8, 0.145, 0.17), 4e-4, 8.0, 20_000.0, 1.2, 0, 3),
         "FINNIFTY": Market(27_500.0, _surface(-0.30, 0.8, 0.14, 0.165), 5e-4, 0.5, 2_000.0, 2.5, 0, 3),
         "MIDCPNIFTY": Market(13_000.0, _surface(-0.35, 0.8, 0.17, 0.20), 5e-4, 0.8, 3_000.0, 2.5, 0, 3),
         "NIFTYNXT50": Market(69_500.0, _surface(-0.30, 0.8, 0.18, 0.20), 6e-4, 0.1, 500.0, 4.0, 0, 3),
-        "SENSEX": Market(80_500.0, _surface(-0.35, 0.8, 0.125, 0.15), 4e-4, 12.0, 30_000.0, 1.3, 3, 2),
+        "SENSEX": Market(80_500.0, _surface(-0.35, 0.8, 0.125, 0.15), 4e-4, 12.0, 30_000.0, 1.3, 3, 3),
         "BANKEX": Market(65_000.0, _surface(-0.30, 0.8, 0.15, 0.175), 6e-4, 0.1, 500.0, 4.0, 0, 3),
-        "SPY": Market(680.0, _surface(-0.50, 0.9, 0.13, 0.18), 1e-4, 15.0, 15_000.0, 0.8, 3, 2),
-        "AAPL": Market(270.0, _surface(-0.25, 0.7, 0.24, 0.28), 1e-4, 6.0, 8_000.0, 1.2, 3, 2),
+        "SPY": Market(680.0, _surface(-0.50, 0.9, 0.13, 0.18), 1e-4, 15.0, 15_000.0, 0.8, 3, 3),
+        "AAPL": Market(270.0, _surface(-0.25, 0.7, 0.24, 0.28), 1e-4, 6.0, 8_000.0, 1.2, 3, 3),
     }
 )
 

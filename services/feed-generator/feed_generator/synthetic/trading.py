@@ -26,7 +26,7 @@ from feed_generator.provider import UNNUMBERED, Batch
 from feed_generator.synthetic import quotes
 from feed_generator.synthetic.book import Book
 from feed_generator.synthetic.listing import Listing
-from feed_generator.synthetic.markets import MAX_EXPIRIES, Market
+from feed_generator.synthetic.markets import FEWEST_EXPIRIES, Market
 from feed_generator.synthetic.messages import chain_messages, truth
 from feed_generator.synthetic.scenarios import Scenario
 from feed_generator.synthetic.underlying import Underlying
@@ -34,6 +34,8 @@ from feed_generator.synthetic.underlying import Underlying
 STRIKES_EACH_SIDE: Final = 40
 _RECENTRE_BEYOND: Final = 8
 """Steps between spot and the centre of the strikes before they are listed anew; keeps the set stable."""
+_CONSTANT_MATURITY_MS: Final = 31 * 24 * 3_600_000
+"""The last expiry lies beyond 30 days all day long, for which it is decided once."""
 _TRADING_DAYS_PER_YEAR: Final = 252
 _ALREADY_TRADED_SECONDS: Final = 2 * 3600.0
 """A market that never closes starts as if it were two hours into its day."""
@@ -167,7 +169,8 @@ class TradedProduct:
             contracts = [contract for contract in contracts if contract[0] != special[0]]
             if now_ms < special[1]:
                 contracts.insert(0, special)
-        return tuple(contracts[:MAX_EXPIRIES])
+        within = sum(expires_ms <= now_ms + _CONSTANT_MATURITY_MS for _, expires_ms in contracts)
+        return tuple(contracts[: max(FEWEST_EXPIRIES, within + 1)])
 
     def _special(self) -> tuple[date, int] | None:
         """The contract that expires within the scenario, whatever day it is."""

@@ -14,8 +14,9 @@ from aro.runtime.settings import SettingsError, load
 
 
 @pytest.fixture
-def home(tmp_path):
-    home = Home(tmp_path / "a folder of ours")
+def home(tmp_path_factory):
+    # Not tmp_path, which is as long as the test's name: a control socket has to fit.
+    home = Home(tmp_path_factory.mktemp("home") / "a folder of ours")
     home.prepare()
     return home
 

@@ -33,6 +33,8 @@ LIMIT_FACTOR, LIMIT_LEAST_SECONDS = 6, 60
 _UNESCAPED_BAR: Final = re.compile(r"(?<!\\)\|")
 _PORT: Final = re.compile(r"^#(ARO_\w+_PORT)=\d+$", re.MULTILINE)
 _TAIL_LINES: Final = 30
+# Tests wait for servers more than they compute. Whoever sets the variable decides for himself.
+TWO_AT_A_TIME: Final = {"PYTEST_ADDOPTS": "--numprocesses 2 --dist loadfile"}
 
 OK, FAILED, LEFT_OUT = "ok", "failed", "left out"
 
@@ -186,7 +188,7 @@ def walk(proofs: Sequence[Proof], folder: Path, *, quick: bool) -> Iterator[Resu
     started = False
     try:
         for proof in proofs:
-            environ = {**os.environ, **(platform if proof.on_platform else {})}
+            environ = {**TWO_AT_A_TIME, **os.environ, **(platform if proof.on_platform else {})}
             why = _left_out(proof, environ, quick=quick, started=started)
             if why:
                 result = Result(proof.id, proof.claim, proof.command, 0.0, LEFT_OUT, why)

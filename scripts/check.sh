@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/python-environment.sh
 source scripts/python-environment.sh
+# shellcheck source=scripts/page.sh
+source scripts/page.sh
 
 usage() {
   cat <<'TEXT'
@@ -17,7 +19,7 @@ Runs all checks, or only those named, and changes no file. What has to be instal
   manifests policies               k8s/: valid; checkov, justified in .github/checkov.yml (both need kubectl)
   promtool                         rules of observability/ and their tests (needs promtool)
   locks settings boards            locks, .env.example and Grafana's files: what is made is up to date
-  node leaks                       JavaScript; secrets and paths of one machine
+  node page leaks                  JavaScript; the dashboard: types, unit tests, size; secrets and paths of one machine
 
 A check whose program is not on this machine is left out, and a line says so.
 
@@ -28,7 +30,7 @@ TEXT
 }
 
 names=(ruff format mypy architecture shellcheck yamllint hadolint actionlint zizmor manifests policies promtool
-  locks settings boards node leaks)
+  locks settings boards node page leaks)
 chosen=()
 all=no
 for argument in "$@"; do
@@ -162,6 +164,7 @@ check locks locks
 check settings python scripts/settings_table.py --check
 check boards python observability/generate.py --check
 check_with node "Node.js 18 or newer" node javascript
+check page check_page
 check leaks python scripts/leaks.py
 
 if [[ $failed -ne 0 ]]; then

@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/python-environment.sh
 source scripts/python-environment.sh
+# shellcheck source=scripts/page.sh
+source scripts/page.sh
 
 usage() {
   cat <<'TEXT'
@@ -40,6 +42,8 @@ done
 if [[ $status == no ]]; then
   ensure_environment scripts
   node_packages scripts
+  # Everything but the page works without it.
+  build_page || echo "start-local.sh: the page could not be built: http://127.0.0.1:8000/ will say that it is missing" >&2
 elif [[ ! -x $VENV/bin/python ]]; then
   fail "nothing was ever started from here"
 fi

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from aro.adapters import embedded
 from aro.contracts.products import product
 from local.home import Home
+from local.page import built_page
 from local.settings import LocalSettings
 
 LOOPBACK: Final = embedded.LOOPBACK
@@ -104,7 +105,7 @@ def programs(home: Home, settings: LocalSettings, feed: FeedOptions) -> list[Pro
         _inner("analytics", "analytics_service", settings.analytics_port, "ARO_ANALYTICS_PORT"),
         _inner("logging", "logging_service", settings.logging_port, "ARO_LOGGING_PORT"),
         _api_gateway(settings),
-        _service("socket-gateway", "socket_gateway", settings.gateway_port, "ARO_GATEWAY_PORT"),
+        _socket_gateway(settings),
         _worker("consume", settings.consume_port, "ARO_CONSUME_OPERATIONS_PORT"),
         _worker("work", settings.work_port, "ARO_WORK_OPERATIONS_PORT"),
         _worker("beat", settings.beat_port, "ARO_BEAT_OPERATIONS_PORT"),
@@ -147,11 +148,26 @@ def _inner(name: str, module: str, port: int, variable: str) -> Program:
 def _api_gateway(settings: LocalSettings) -> Program:
     program = _service("api-gateway", "api_gateway", settings.api_port, "ARO_API_PORT")
     operations = settings.api_operations_port
+    page = {} if (folder := built_page()) is None else {"ARO_PAGE_DIR": str(folder)}
     return replace(
         program,
-        environ={**program.environ, "ARO_OPERATIONS_PORT": str(operations)},
+        environ={
+            **program.environ,
+            **page,
+            "ARO_OPERATIONS_PORT": str(operations),
+            "ARO_PUBLIC_SOCKET_URL": f"http://{LOOPBACK}:{settings.gateway_port}",
+        },
         more_ports={"ARO_API_OPERATIONS_PORT": operations},
     )
+
+
+def _socket_gateway(settings: LocalSettings) -> Program:
+    program = _service("socket-gateway", "socket_gateway", settings.gateway_port, "ARO_GATEWAY_PORT")
+    # The page comes from the api-gateway's port, by either name; a page of the gateway's own origin stays welcome.
+    ports = (settings.api_port, settings.gateway_port)
+    own = [f"http://{host}:{port}" for port in ports for host in (LOOPBACK, "localhost")]
+    origins = ",".join([*own, *settings.cors_origins])
+    return replace(program, environ={**program.environ, "ARO_CORS_ORIGINS": origins})
 
 
 def _service(name: str, module: str, port: int, variable: str) -> Program:

@@ -18,6 +18,9 @@ class LocalSettings:
     )
     api_port: int = setting("ARO_API_PORT", "Port of the local api-gateway", default=8000, minimum=1)
     gateway_port: int = setting("ARO_GATEWAY_PORT", "Port of the local socket-gateway", default=8010, minimum=1)
+    cors_origins: tuple[str, ...] = setting(
+        "ARO_CORS_ORIGINS", "Origins of other web pages that may connect, comma-separated", default=()
+    )
     auth_port: int = setting("ARO_AUTH_PORT", "Port of the local auth service", default=8020, minimum=1)
     storage_port: int = setting("ARO_STORAGE_PORT", "Port of the local storage service", default=8030, minimum=1)
     analytics_port: int = setting("ARO_ANALYTICS_PORT", "Port of the local analytics service", default=8040, minimum=1)

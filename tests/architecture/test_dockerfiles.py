@@ -8,6 +8,11 @@ from import_law import ROOT, service_packages
 SERVICES = {folder.name: package for package, folder in service_packages().items()}
 COMPILER = re.compile(r"# hadolint ignore=DL3008\nRUN apt-get update .* gcc .*\n")
 FOLDERS_OF_VOLUMES = re.compile(r" \\\n && install -d -o aro[^\n]*(?:\n  +[^\n]*)*")
+SERVES_THE_PAGE = "api-gateway"
+PAGE_STAGE = re.compile(
+    r"ARG NODE=.*\n|\nFROM \$\{NODE\} AS page\n(?:.+\n)+|COPY --from=page .*\n| \\\n    ARO_PAGE_DIR=.*"
+)
+"""The dashboard is built in the image of the service that serves it, and nowhere else."""
 COMPILES = {"analytics", "worker-enricher"}
 """Services that solve volatilities, with the kernel that their images are built with."""
 
@@ -20,6 +25,8 @@ def normal(service: str) -> str:
     for word, name in ((title[1], "TITLE"), (SERVICES[service], "PACKAGE")):
         text = text.replace(word, name)
     text = re.sub(rf"(services/|option-aro |\./|COPY services/SERVICE )?\b{re.escape(service)}\b", r"\1SERVICE", text)
+    if service == SERVES_THE_PAGE:
+        text = PAGE_STAGE.sub("", text)
     return FOLDERS_OF_VOLUMES.sub("", COMPILER.sub("", text))
 
 

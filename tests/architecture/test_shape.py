@@ -16,6 +16,7 @@ HIDDEN = {".github", ".ci", ".env.example", ".gitignore", ".dockerignore"}
 FORBIDDEN = {"utils", "util", "common", "helpers", "misc", "app_utils"}
 MAX_LINES = 400
 MAX_README_LINES = 80
+DASHBOARD = SERVICES / "dashboard"
 FOLDERS = sorted(set(service_packages().values()))
 
 
@@ -41,7 +42,17 @@ def test_modules_are_named_by_what_they_are():
 
 def test_every_folder_under_services_is_a_service_or_for_all_of_them():
     present = {path for path in SERVICES.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    assert present == {*FOLDERS, SERVICES / "shared", SERVICES / "images"}
+    assert present == {*FOLDERS, DASHBOARD, SERVICES / "shared", SERVICES / "images"}
+
+
+def test_the_dashboard_is_source_only_and_says_what_it_is():
+    """What is built is not kept: whoever serves it has built it."""
+    kept = [path.removeprefix("services/dashboard/") for path in tracked() if path.startswith("services/dashboard/")]
+    assert [path for path in kept if path.split("/")[0] in {"dist", "build", "node_modules"}] == []
+    assert _lines(DASHBOARD / "README.md") < MAX_README_LINES
+    assert {
+        path: n for path in kept if path.endswith((".ts", ".css")) and (n := _lines(DASHBOARD / path)) > MAX_LINES
+    } == {}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

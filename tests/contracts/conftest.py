@@ -19,6 +19,7 @@ from aro.adapters.tokens import ALL_SCOPES, ROLE_ADMIN, ROLE_USER, TokenIssuer
 from aro.adapters.user_store import UserStore
 from aro.contracts.names import surface_channel, ticks_channel
 from aro.testing.eventually import eventually
+from aro.testing.page import write_page
 from aro.testing.platform import Platform
 from aro.testing.servers import free_port
 from aro.testing.services import HttpService
@@ -151,6 +152,7 @@ def _services(platform: Platform, directory: Path) -> dict[str, HttpService]:
         "ARO_MONGO_DATABASE": DATABASE,
         "ARO_AUTH_KEY_DIR": str(directory / "keys"),
         "ARO_OPERATIONS_PORT": str(free_port()),
+        "ARO_PAGE_DIR": str(write_page(directory / "page")),
         **_PLENTY,
     }
     found: dict[str, HttpService] = {}

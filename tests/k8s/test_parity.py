@@ -23,10 +23,15 @@ PROCESSES = {
     "worker-enricher": "worker_enricher.settings.WorkerSettings",
     "worker-beat": "worker_enricher.settings.WorkerSettings",
 }
-PLACES = {"ARO_TRUSTED_PROXIES", "ARO_AUTH_KEY_DIR", "ARO_AUTH_KEY_GROUP", "ARO_WORKER_CONCURRENCY"}
-"""Where the two differ with reason: networks, where keys are mounted and by whom they are owned, and sizes."""
-BY_IMAGE = {"ARO_HOST": "0.0.0.0"}
-"""Set in every Dockerfile: a container's loopback is of no use to others."""
+PLACES = {
+    *{"ARO_TRUSTED_PROXIES", "ARO_AUTH_KEY_DIR", "ARO_AUTH_KEY_GROUP", "ARO_WORKER_CONCURRENCY"},
+    *{"ARO_PUBLIC_SOCKET_URL", "ARO_CORS_ORIGINS"},
+}
+"""Where the two differ with reason: networks, where keys are mounted and by whom they are owned, sizes, and whether a
+browser finds both gateways at one origin, as behind the ingress."""
+BY_IMAGE = {"ARO_HOST": "0.0.0.0", "ARO_PAGE_DIR": "/opt/page"}
+"""Set in every Dockerfile, or that of the api-gateway: a container's loopback is of no use to others, and the page is in
+the image."""
 
 
 def compose_file() -> dict[str, Any]:

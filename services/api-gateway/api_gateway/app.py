@@ -9,6 +9,7 @@ from typing import Final
 from flask import Flask, g, request
 
 from api_gateway.cors import Cors
+from api_gateway.dashboard import PAGE, Page, dashboard_routes, is_built
 from api_gateway.documents import Documents
 from api_gateway.edge import Edge
 from api_gateway.exchange import TokenExchange
@@ -70,10 +71,13 @@ def create(settings: ApiGatewaySettings) -> Flask:
 
 
 def verify(settings: ApiGatewaySettings) -> None:
-    """Raises `SettingsError` for a URL, a network or an origin that is none."""
+    """Raises `SettingsError` for a URL, a network or an origin that is none, and for a page that is not built."""
     urls = (settings.auth_url, settings.storage_url, settings.analytics_url, settings.logging_url)
     faults = [f"{url!r} is no address of a service like http://127.0.0.1:8020" for url in urls if not _URL.match(url)]
     faults += _refused(ip_network, settings.trusted_proxies) + _refused(parse_origin, settings.cors_origins)
+    faults += _refused(parse_origin, (settings.public_socket_url,) if settings.public_socket_url else ())
+    if settings.page_dir is not None and not is_built(settings.page_dir):
+        faults.append(f"ARO_PAGE_DIR: there is no {PAGE} in {settings.page_dir}; scripts/build-page.sh makes it")
     if faults:
         raise SettingsError("; ".join(faults))
 
@@ -117,6 +121,7 @@ def build(settings: ApiGatewaySettings, clock: Clock) -> Gateway:
     documents = Documents(upstreams)
     app.register_blueprint(front_routes(documents))
     app.register_blueprint(page_routes())
+    app.register_blueprint(dashboard_routes(Page(settings.page_dir), socket_url=settings.public_socket_url))
     documents.describe(app)
     states = LiveStates(LiveReader(redis_client.connect(settings.redis_url, timeout=LIVE_SECONDS)), clock)
     answers = Answers(states, guard, limits, clock, service=SERVICE, stale_after_ms=settings.stale_after_ms)

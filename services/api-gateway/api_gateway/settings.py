@@ -1,6 +1,7 @@
 """Settings of the api-gateway."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from aro.runtime.settings import Secret, setting
 from aro.runtime.tracing import endpoint_setting
@@ -48,4 +49,12 @@ class ApiGatewaySettings:
         "a latest state whose source is silent for so many milliseconds is called stale",
         default=3_000,
         minimum=1,
+    )
+    page_dir: Path | None = setting(
+        "ARO_PAGE_DIR", "folder of the built dashboard; browsers are told that there is none if not set", default=None
+    )
+    public_socket_url: str | None = setting(
+        "ARO_PUBLIC_SOCKET_URL",
+        "where browsers reach the socket-gateway, like http://127.0.0.1:8010; the page's own origin if not set",
+        default=None,
     )

@@ -3,6 +3,8 @@
  * into the element that it gets, from states that it follows.
  */
 import type { Api } from "./api";
+import type { Market } from "./format";
+import type { Product } from "./messages";
 import type { Place } from "./router";
 
 /** How good the newest state of a channel is. `past`: it is what was known at `as_of`, and will not change. */
@@ -29,6 +31,7 @@ export interface FollowOptions {
 }
 
 export interface Context {
+  /** With a product and an expiry, as far as the view's scope names them. */
   readonly place: Place;
   /** REST, with the session's token. Rejects with `Problem`. */
   readonly api: Api;
@@ -44,8 +47,12 @@ export interface Context {
    * `metrics:NIFTY:*` and other patterns are not followed: name the expiry.
    */
   follow<State>(channel: string, show: (reading: Reading<State>) => void, options?: FollowOptions): () => void;
+  /** Products that have data. */
+  products(): Promise<readonly Product[]>;
   /** Expiries of a product that are not over, nearest first. */
-  expiries(product: string): Promise<string[]>;
+  expiries(product: string): Promise<readonly string[]>;
+  /** How numbers of a product are written. */
+  market(product?: string): Market;
   /** Milliseconds of the server's clock. */
   now(): number;
   /** Go elsewhere; what is not named stays. */
@@ -53,7 +60,10 @@ export interface Context {
 }
 
 export interface Mounted {
-  /** The place has changed within this view (another product or expiry). Without it, the view is mounted anew. */
+  /**
+   * The place has changed within this view (another product or expiry): all follows have been left, and `context` is a
+   * new one. Without `update`, the view is mounted anew.
+   */
   update?(context: Context): void;
   unmount(): void;
 }

@@ -14,6 +14,7 @@ import requests
 from aro.adapters.tokens import ALL_SCOPES
 from aro.testing.eventually import eventually
 from aro.testing.forgery import forgeries
+from aro.testing.page import SCRIPT
 
 OPERATIONS: Final = {"GET /livez", "GET /readyz", "GET /health", "GET /openapi.json"}
 METRICS: Final = {"GET /metrics"}
@@ -23,13 +24,14 @@ ACCOUNTS: Final = {
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
 }
+PAGES: Final = {"GET /", "GET /assets/{file}", "GET /config.json", "GET /docs", "GET /docs/assets/{name}"}
 PUBLIC: Final = {
     "auth": {*OPERATIONS, *METRICS, *ACCOUNTS},
     "storage": {*OPERATIONS, *METRICS},
     "analytics": {*OPERATIONS, *METRICS},
     "logging": {*OPERATIONS, *METRICS},
     # The public port shows no metrics.
-    "api-gateway": {*OPERATIONS, *ACCOUNTS, "GET /", "GET /docs", "GET /docs/assets/{name}"},
+    "api-gateway": {*OPERATIONS, *ACCOUNTS, *PAGES},
 }
 ADMIN: Final = {
     "GET /api/v1/auth/users",
@@ -47,7 +49,7 @@ PERSONAL: Final = {"POST /api/v1/auth/tokens/exchange"}
 REVOKING: Final = {"auth", "analytics", "logging", "api-gateway"}
 """Storage has no Redis, and is asked by the gateway only."""
 SERVICES: Final = sorted(PUBLIC)
-VALUES: Final = {"product": "NIFTY", "symbol": "NIFTY", "name": "docs.js"}
+VALUES: Final = {"product": "NIFTY", "symbol": "NIFTY", "name": "docs.js", "file": SCRIPT}
 
 
 class Route(NamedTuple):

@@ -125,6 +125,8 @@ def test_an_address_over_its_limit_is_told_so_and_probes_are_not_counted() -> No
         ("ARO_STORAGE_URL", "http://127.0.0.1:8030/api"),
         ("ARO_TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
         ("ARO_CORS_ORIGINS", "https://a.com, *"),
+        ("ARO_PAGE_DIR", "/nowhere"),
+        ("ARO_PUBLIC_SOCKET_URL", "ws://127.0.0.1:8010"),
     ],
 )
 def test_it_refuses_to_start_with_nonsense(variable: str, value: str) -> None:

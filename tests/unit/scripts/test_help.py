@@ -9,7 +9,7 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 README = (SCRIPTS / "README.md").read_text(encoding="utf-8")
 RUNNABLE = sorted(path.name for path in SCRIPTS.glob("*.sh") if os.access(path, os.X_OK))
-SOURCED = {"python-environment.sh"}
+SOURCED = {"page.sh", "python-environment.sh"}
 
 
 @pytest.mark.parametrize("name", RUNNABLE)

@@ -1,0 +1,6 @@
+/** Every view, in the order of the navigation. One that is not in this table does not exist. */
+import type { View } from "../view";
+import { chain } from "./chain";
+import { overview } from "./overview";
+
+export const VIEWS: readonly View[] = [overview, chain];

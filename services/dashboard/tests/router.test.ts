@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { formatPlace, moved, parsePlace } from "../src/router";
+
+const AS_OF = Date.parse("2026-11-30T09:00:00Z");
+
+test("an address and the place that it names are the same", () => {
+  for (const hash of ["#/overview", "#/chain/NIFTY/2026-12-29", "#/chain/NIFTY/2026-12-29?as_of=2026-11-30T09:00:00.000Z"]) {
+    assert.equal(formatPlace(parsePlace(hash, "overview")), hash);
+  }
+  assert.deepEqual(parsePlace(`#/chain/nifty?as_of=${AS_OF}`, "overview"), {
+    view: "chain",
+    product: "NIFTY",
+    expiry: undefined,
+    asOf: AS_OF,
+  });
+});
+
+test("what is no address of ours leads home", () => {
+  for (const hash of ["", "#", "#/", "#/%", "#//", "#/<script>"]) assert.equal(parsePlace(hash, "overview").view, "overview");
+  const place = parsePlace("#/chain/NIF%2FTY/tomorrow?as_of=never", "overview");
+  assert.deepEqual(place, { view: "chain", product: undefined, expiry: undefined, asOf: undefined });
+});
+
+test("another product begins at its own nearest expiry, and at the same instant", () => {
+  const place = parsePlace("#/chain/NIFTY/2026-12-29?as_of=2026-11-30T09:00:00.000Z", "overview");
+  assert.equal(formatPlace(moved(place, { product: "SPY" })), "#/chain/SPY?as_of=2026-11-30T09:00:00.000Z");
+  assert.equal(formatPlace(moved(place, { view: "overview", asOf: undefined })), "#/overview/NIFTY/2026-12-29");
+  assert.equal(formatPlace(moved(place, { product: "NIFTY" })), formatPlace(place));
+});

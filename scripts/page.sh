@@ -25,7 +25,7 @@ is_new_node() {
 
 page_packages() {
   [[ $PAGE/package-lock.json -nt $PAGE/node_modules/.package-lock.json ]] || return 0
-  (cd "$PAGE" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+  (cd "$PAGE" && npm ci --loglevel error --no-audit --no-fund --ignore-scripts)
 }
 
 page_sources() {

@@ -16,6 +16,8 @@ import type { Context, Freshness, Mounted, View } from "./view";
 
 const STATUS = "status";
 const TRY_AGAIN_MS = 3_000;
+/** As that of the channels of a product: ticks, metrics, chains. */
+const SILENT_MS = 5_000;
 
 export interface Parts {
   readonly session: Session;
@@ -272,8 +274,9 @@ export class Shell {
     const reading = live.read<Status>(STATUS);
     const listed = reading.data?.products.find((each) => each.product === product);
     const age = newest(reading.data, product, live.now());
-    const freshness: Freshness =
-      feed.asOf !== undefined ? "past" : reading.freshness === "live" ? (listed?.state ?? "live") : reading.freshness;
+    const silent = listed?.state === "stale" || (age ?? 0) > SILENT_MS;
+    const heard = reading.freshness === "live" && silent ? "stale" : reading.freshness;
+    const freshness: Freshness = feed.asOf === undefined ? heard : "past";
     const badge = this.#head.querySelector(".badge");
     if (badge instanceof HTMLElement) {
       badge.textContent = BADGES[freshness];

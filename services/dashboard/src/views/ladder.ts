@@ -11,7 +11,7 @@ import type { Chain, Metrics, Quotes } from "../messages";
 import { type LadderColumn, values } from "./ladder-columns";
 import { atTheMoney, expectedMove, marks } from "./ladder-marks";
 
-const LIT_MS = 420;
+const LIT_MS = 350;
 
 interface Cell {
   readonly element: HTMLTableCellElement;

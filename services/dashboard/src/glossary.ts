@@ -116,6 +116,71 @@ const TERMS = {
   volume: { name: "Volume", unit: "contracts", definition: "Contracts traded today." },
   strike: { name: "Strike", unit: "points", definition: "Price that the option is exercised at." },
   age: { name: "Age", unit: "seconds", definition: "Time since the market was read, by the server’s clock." },
+  publish_latency: {
+    name: "Feed to publication",
+    unit: "milliseconds",
+    definition: "From a chain’s own time until REST and sockets have it: half of the last minute’s chains were as quick.",
+  },
+  publish_latency_p99: {
+    name: "99 of 100 within",
+    unit: "milliseconds",
+    definition: "From a chain’s own time until REST and sockets have it: one in a hundred of the last minute took longer.",
+  },
+  delivery_latency: {
+    name: "Feed to sockets",
+    unit: "milliseconds",
+    definition: "From a chain’s own time until a gateway handed it to its sockets.",
+  },
+  chains_per_second: {
+    name: "Chains/s",
+    unit: "per second",
+    definition: "Chains enriched, stored and published, over the last minute.",
+  },
+  stream_lag: {
+    name: "Lag",
+    unit: "entries",
+    definition: "Entries of the ledger that no worker was given yet.",
+  },
+  stream_pending: {
+    name: "Owed",
+    unit: "entries",
+    definition: "Entries given to a worker and not yet stored and published.",
+  },
+  oldest_pending: {
+    name: "Oldest",
+    unit: "milliseconds",
+    definition: "Age of the oldest entry that is owed.",
+  },
+  dead_letters: {
+    name: "Dead letters",
+    unit: "entries",
+    definition: "Entries that could not be enriched and are kept with their reason until somebody looks at them.",
+  },
+  sockets: {
+    name: "Sockets",
+    unit: "connections",
+    definition: "Clients that are logged in at the gateways now.",
+  },
+  processes: {
+    name: "Processes",
+    unit: "count",
+    definition: "Processes that said how they are within the last seven seconds.",
+  },
+  conflated: {
+    name: "Replaced",
+    unit: "messages of the last minute",
+    definition: "Messages that a newer one took the place of, because the client had not taken them yet.",
+  },
+  slow: {
+    name: "Too slow",
+    unit: "sockets of the last minute",
+    definition: "Sockets that were closed because they took nothing for too long.",
+  },
+  loop_lag: {
+    name: "Loop lag",
+    unit: "milliseconds",
+    definition: "How late the gateway’s event loop was at worst in the last 15 seconds.",
+  },
 } as const satisfies Readonly<Record<string, Term>>;
 
 export type TermName = keyof typeof TERMS;

@@ -179,11 +179,44 @@ export interface Bars {
   source_ts: number;
 }
 
+export interface Latency {
+  bounds_ms: readonly number[];
+  counts: readonly number[];
+  count: number;
+  mean_ms: Number;
+  p50_ms: Number;
+  p99_ms: Number;
+}
+
+/** As services/shared/aro/contracts/status.py describes it; what is optional came later. */
 export interface Status {
   server_ts: number;
   products: readonly { product: string; state: "live" | "stale"; age_ms: number; expiries: readonly string[] }[];
   stream_lag: Readonly<Record<string, number>>;
   dead_letters: number;
+  stream_pending?: Readonly<Record<string, number>>;
+  oldest_pending_ms?: Readonly<Record<string, Number>>;
+  window_ms?: number;
+  pipeline?: {
+    workers: number;
+    chains_per_second: number;
+    ticks_per_second: number;
+    stages: readonly { stage: string; latency: Latency }[];
+    latency: Latency;
+  } | null;
+  gateways?: readonly {
+    instance: string;
+    sockets: number;
+    subscriptions: number;
+    messages_per_second: number;
+    bytes_per_second: number;
+    conflated: number;
+    slow_disconnects: number;
+    waiting_bytes: number;
+    loop_lag_ms: number;
+    latency: Latency;
+  }[];
+  processes?: readonly { service: string; instance: string; started_ts: number; cpu: Number; memory_bytes: Number }[];
 }
 
 export interface Product {

@@ -32,7 +32,7 @@ export class Shell {
   readonly #parts: Parts;
   readonly #head: HTMLElement;
   readonly #band: HTMLElement;
-  readonly #main: HTMLElement;
+  #main: HTMLElement;
   readonly #timeBar: TimeBar;
   #place: Place;
   #view: View | undefined;
@@ -149,8 +149,13 @@ export class Shell {
     }
     this.#unmount();
     this.#view = view;
-    this.#main.replaceChildren();
-    this.#main.dataset.view = view.name;
+    // A fresh element for each view: whatever drew into the last one keeps its marks there.
+    const main = document.createElement("main");
+    main.id = this.#main.id;
+    main.tabIndex = -1;
+    main.dataset.view = view.name;
+    this.#main.replaceWith(main);
+    this.#main = main;
     this.#mounted = view.mount(this.#main, this.#context());
   }
 

@@ -2,5 +2,6 @@
 import type { View } from "../view";
 import { chain } from "./chain";
 import { overview } from "./overview";
+import { system } from "./system";
 
-export const VIEWS: readonly View[] = [overview, chain];
+export const VIEWS: readonly View[] = [overview, chain, system];

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import requests
-from browser import Browser, Files, program
 
 from aro.adapters.live import LiveReader
+from aro.testing.browser import Browser, Files, program
 from aro.testing.eventually import eventually
 from aro.testing.platform import Platform
 

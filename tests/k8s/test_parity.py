@@ -30,8 +30,8 @@ PLACES = {
 """Where the two differ with reason: networks, where keys are mounted and by whom they are owned, sizes, and whether a
 browser finds both gateways at one origin, as behind the ingress."""
 BY_IMAGE = {"ARO_HOST": "0.0.0.0", "ARO_PAGE_DIR": "/opt/page"}
-"""Set in every Dockerfile, or that of the api-gateway: a container's loopback is of no use to others, and the page is in
-the image."""
+"""Set in every Dockerfile, or that of the api-gateway: a container's loopback is of no use to others, and the page is
+in the image."""
 
 
 def compose_file() -> dict[str, Any]:

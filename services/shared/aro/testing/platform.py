@@ -37,13 +37,22 @@ _BEHIND: Final = ("auth", "storage", "analytics", "logging")
 class Platform:
     """Start it, ask for `url` of a service, kill any of `processes`; what dies is started again."""
 
-    def __init__(self, directory: Path, *, feed_arguments: Sequence[str] = (), environ: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        feed_arguments: Sequence[str] = (),
+        environ: Mapping[str, str] = {},
+        page: Path | None = None,
+    ) -> None:
+        """`page` is the folder of a built dashboard, which api serves then."""
         self.directory = directory
         self.redis = RedisServer(directory / "redis")
         self.mongo = MongoServer(directory / "mongo")
         self.ports = {name: free_port() for name in (*SERVICES, _API_OPERATIONS)}
         self._feed_arguments = list(feed_arguments)
         self._environ = dict(environ)
+        self._page = page
         self.temporary = directory / "tmp"
         """Where processes put what they need for a while; killed ones leave it there."""
         self.temporary.mkdir()
@@ -93,6 +102,12 @@ class Platform:
         with self._lock:
             self._guarded.add(name)
 
+    def backfill(self, *arguments: str) -> None:
+        """History that leads up to the live market: ``--backfill SECONDS --interval STEP``, and other options."""
+        command = [*self._command("feed"), *arguments]
+        environ = self._environment("feed") | {"ARO_OPERATIONS_PORT": "1"}
+        subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True, timeout=300)  # noqa: S603 - our own
+
     def _make_collections(self) -> None:
         """Before anybody writes: SecantusDB 0.7 hangs for ever when one connection creates a collection while another
         inserts the first document into it."""
@@ -118,6 +133,10 @@ class Platform:
         own = {"ARO_PORT" if name in _HTTP else "ARO_OPERATIONS_PORT": str(self.ports[name])}
         if name == "api":
             own["ARO_OPERATIONS_PORT"] = str(self.ports[_API_OPERATIONS])
+        if name == "api" and self._page is not None:
+            own |= {"ARO_PAGE_DIR": str(self._page), "ARO_PUBLIC_SOCKET_URL": self.url("gateway")}
+        if name == "gateway" and self._page is not None:
+            own["ARO_CORS_ORIGINS"] = self.url("api")
         if name in _BEHIND:
             own["ARO_TRUSTED_PROXIES"] = f"{LOOPBACK}/32"
         return {

@@ -1,14 +1,15 @@
 """A headless Chromium, driven over the DevTools protocol, and a place that serves files to its pages."""
 
+import base64
 import json
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import requests
 import websocket
@@ -57,17 +58,32 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
-class Browser:
-    """One page. `events` holds what the protocol told, in order; it is read when something is asked."""
+DOMAINS: Final = ("Page", "Runtime", "Network", "Log")
+FRAMES: Final = {"Network.webSocketFrameReceived", "Network.webSocketFrameSent", "Network.dataReceived"}
+"""Events that repeat what went over the wire; nobody asks for them, and they would fill the memory."""
 
-    def __init__(self, path: str, directory: Path) -> None:
+
+class Browser:
+    """One page. `events` holds what the protocol told, in order; it is read when something is asked.
+
+    `domains` of the protocol tell something; the fewer they are, the less the page is disturbed.
+    """
+
+    def __init__(self, path: str, directory: Path, *, domains: Sequence[str] = DOMAINS) -> None:
         profile = directory / "profile"
         command = [path, "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
         # Not for the open web: the sandbox needs what containers and root do not have.
-        command += ["--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+        command += [
+            "--no-sandbox",
+            "--hide-scrollbars",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
         self._log = (directory / "browser.log").open("wb")
-        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)  # noqa: S603 - a browser on PATH
         self._active = profile / "DevToolsActivePort"
+        self._domains = domains
         self._number = 0
         self.events: list[dict[str, Any]] = []
 
@@ -83,7 +99,7 @@ class Browser:
 
         url = eventually(page, "a page")["webSocketDebuggerUrl"]
         self._socket = websocket.create_connection(url, timeout=30, suppress_origin=True)
-        for domain in ("Page", "Runtime", "Network"):
+        for domain in self._domains:
             self.call(f"{domain}.enable")
         return self
 
@@ -101,7 +117,8 @@ class Browser:
             if message.get("id") == self._number:
                 assert "error" not in message, message
                 return message["result"]
-            self.events.append(message)
+            if message["method"] not in FRAMES:
+                self.events.append(message)
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
@@ -116,3 +133,48 @@ class Browser:
     def happened(self, method: str) -> list[dict[str, Any]]:
         """Parameters of all events of this kind."""
         return [event["params"] for event in self.events if event["method"] == method]
+
+    def look(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Pages are of this size in CSS pixels from now on, for who prefers light or dark, and nothing moves."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme, still])
+
+    def before_each_page(self, script: str) -> None:
+        """Run `script` in every page that is opened from now on, before its own."""
+        self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def picture(self) -> bytes:
+        """What is seen now, as PNG."""
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+
+    def press(self, key: str, code: int = 0) -> None:
+        """A key, by its name in the DOM; `code` is Windows' for keys that are no character."""
+        text = {"text": key} if len(key) == 1 else {}
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **text)
+
+    def complaints(self) -> list[str]:
+        """Errors on the console since the page was opened: of scripts, of the network, of the content policy."""
+        self.evaluate("0")  # what was told until now is read with the answer
+        found = [
+            f"{entry['source']}: {entry['text']} {entry.get('url', '')}".strip()
+            for entry in (event["entry"] for event in self.happened("Log.entryAdded"))
+            if entry["level"] == "error"
+        ]
+        found += [
+            "console: " + " ".join(str(part.get("value", part.get("description"))) for part in event["args"])
+            for event in self.happened("Runtime.consoleAPICalled")
+            if event["type"] in ("error", "assert")
+        ]
+        found += [
+            f"exception: {details.get('exception', {}).get('description', details['text'])}"
+            for details in (event["exceptionDetails"] for event in self.happened("Runtime.exceptionThrown"))
+        ]
+        return found
+
+    def forget(self) -> None:
+        """What was told until now."""
+        self.evaluate("0")
+        self.events.clear()

@@ -11,11 +11,10 @@ from aro.adapters.bar_marks import BarMarks
 from aro.adapters.bar_store import MINUTE_MS, BarStore
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import ManualClock, SystemClock
-from aro.adapters.ledger import Ledger
 from aro.adapters.live import LivePublisher, LiveReader
 from aro.adapters.mongo import MongoDatabase
 from aro.adapters.tick_store import TickStore
-from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_METRICS, LEDGER_STREAMS
+from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_METRICS
 from aro.testing.eventually import eventually
 from aro.testing.platform import SERVICES, Platform
 from aro.testing.witness import ClientWitness, LedgerWitness
@@ -103,9 +102,4 @@ def bars_are_what_is_stored(platform: Platform, database: MongoDatabase) -> None
 def stop_feed_and_drain(platform: Platform) -> None:
     platform.unguard("feed")
     platform.processes["feed"].stop()
-    ledger = Ledger(platform.redis.client())
-
-    def drained() -> bool:
-        return all(ledger.lag(stream) == 0 and ledger.pending(stream) == 0 for stream in LEDGER_STREAMS)
-
-    eventually(drained, "the ledger to be empty", seconds=60)
+    eventually(platform.is_drained, "the ledger to be empty, and nothing to be passed over", seconds=60)

@@ -41,6 +41,11 @@ PIPELINE = Board(
                 Panel("Not given to a worker yet", {"max by (stream) (pipeline_stream_lag)": "{{stream}}"}),
                 Panel("Given out and owed", {"max by (stream) (pipeline_pending)": "{{stream}}"}),
                 Panel("Oldest that is owed", {"max by (stream) (pipeline_oldest_pending_seconds)": "{{stream}}"}, "s"),
+                Panel("Passed over per second", {rate("conflated_total", "stream"): "{{stream}}"}),
+                Panel(
+                    "Stored raw",
+                    {"max(passed_over_entries)": "not enriched yet", rate("caught_up_total"): "enriched per second"},
+                ),
                 Panel("Tasks in the queue", {"max by (queue) (celery_queue_length)": "{{queue}}"}),
             ),
         ),

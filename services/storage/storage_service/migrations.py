@@ -18,6 +18,7 @@ from aro.adapters.invitation_store import InvitationStore
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.log_store import LogStore
 from aro.adapters.mongo import MongoDatabase
+from aro.adapters.passed_over_store import PassedOverStore
 from aro.adapters.personal_token_store import PersonalTokenStore
 from aro.adapters.session_store import SessionStore
 from aro.adapters.surface_store import SurfaceStore
@@ -31,7 +32,7 @@ from storage_service.validators import VALIDATORS
 log = get_logger(__name__)
 
 STORES: Final[tuple[Callable[[Any], Any], ...]] = (
-    *(ChainStore, TickStore, IvHistoryStore, SurfaceStore, BarStore),
+    *(ChainStore, TickStore, IvHistoryStore, SurfaceStore, BarStore, PassedOverStore),
     *(UserStore, SessionStore, PersonalTokenStore, InvitationStore, LogStore, AlertStore),
 )
 """Whatever declares indexes, in its method `ensure`."""
@@ -77,6 +78,7 @@ VERSIONS: Final = (
     Version(2, "retention is a sweep, not a TTL index", _drop_ttl_indexes),
     Version(3, "surfaces, bars, presence, sessions, tokens, logs, alerts; validators"),
     Version(4, "chains and metrics are retired expiry by expiry", _drop_time_indexes),
+    Version(5, "what overload passed over"),
 )
 """Append one whenever a collection, a validator or an index changes."""
 

@@ -105,6 +105,8 @@ VALIDATORS: Final[Mapping[str, Schema]] = {
     names.COLLECTION_BARS: described(
         {"_id": STRING, "product": STRING, "expiry": STRING, "source_at": DATE, "metrics": OBJECT}
     ),
+    names.COLLECTION_PASSED_OVER: described({"_id": STRING, "stream": STRING, "entries": WHOLE}),
+    names.COLLECTION_PASSED_OVER_BLOCKS: described({"_id": STRING, "data": BYTES}),
     names.COLLECTION_PRESENCE: described({"_id": STRING, "minutes": WHOLE, "source_at": DATE}),
     names.COLLECTION_USERS: described(
         {"_id": STRING, "email": STRING, "password_hash": STRING, "role": STRING, "created_at": DATE},

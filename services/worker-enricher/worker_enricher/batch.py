@@ -21,6 +21,7 @@ from aro.contracts.analytics import EnrichedTick
 from aro.contracts.codec import decode_tick, encode_json, message_id
 from aro.contracts.market import UnderlyingTick
 from aro.contracts.names import (
+    LEDGER_STREAMS,
     STREAM_CHAINS,
     STREAM_TICKS,
     chain_channel,
@@ -60,6 +61,8 @@ class Owed(Protocol):
 class Publisher(Protocol):
     def publish(self, publications: Sequence[Publication]) -> list[Published]: ...
 
+    def behind(self, newest: Mapping[str, int]) -> set[str]: ...
+
 
 @dataclass
 class _Work:
@@ -97,7 +100,8 @@ class BatchProcessor:
     def process(self, batch: Mapping[str, Sequence[str]]) -> None:
         """Raises what Redis raises; entries then stay owed and come again."""
         started = time.perf_counter()
-        work = self._decode(batch)
+        with _timed("decode"):
+            work = self._decode(self._fetch(batch))
         with _timed("compute"):
             ticks = [enrich_tick(tick) for tick in work.ticks]
             chains, failed = self._enrich(work)
@@ -117,34 +121,69 @@ class BatchProcessor:
         # One line for all of them: a line for each would be half of what the platform says.
         log.info("batch enriched", stored=outcome.stored, milliseconds=took, **_about(chains, ticks))
 
+    def complete(self, stream: str, entries: Sequence[tuple[str, bytes]]) -> bool:
+        """Enrich and store entries that left the ledger raw; whether none of them is owed any more.
+
+        Clients get what is newer than what they have: nothing, unless the newest could not be enriched. Nobody sends
+        these again, so what cannot be enriched or stored is a dead letter at once. Raises what Redis raises.
+        """
+        work = self._decode({stream: entries})
+        ticks = [enrich_tick(tick) for tick in work.ticks]
+        chains, failed = self._enrich(work)
+        outcome = self._store(chains, ticks)
+        if not outcome.stored:
+            if outcome.error is None:
+                return False
+            if len(entries) > 1:
+                return all(self.complete(stream, [entry]) for entry in entries)
+            failed = {entry for entry, _ in entries}
+        else:
+            self._owed.note(_minutes(chains, ticks))
+            self._publish_news(chains, ticks)
+        for entry, message in entries:
+            if entry in failed:
+                detail = outcome.error or self._dead.last_error(stream, entry) or "it could not be enriched"
+                self._bury(stream, entry, message, reason="delivery_limit", detail=detail)
+        self._count(chains, ticks)
+        log.info("passed over batch enriched", stored=outcome.stored, **_about(chains, ticks))
+        return True
+
     # --- decode ----------------------------------------------------------------------------
 
-    def _decode(self, batch: Mapping[str, Sequence[str]]) -> _Work:
+    def _fetch(self, batch: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[str, bytes]]]:
+        """Messages by stream, with the ids of their entries."""
+        found = {}
+        for stream in LEDGER_STREAMS:
+            ids = batch.get(stream, ())
+            pairs = zip(ids, self._ledger.fetch(stream, ids), strict=True)
+            found[stream] = [(entry, message) for entry, message in pairs if message is not None]
+            # Acknowledged by an earlier delivery and trimmed, or lost with Redis' data.
+            metrics.duplicates.labels("ledger").inc(len(ids) - len(found[stream]))
+        return found
+
+    def _decode(self, messages: Mapping[str, Sequence[tuple[str, bytes]]]) -> _Work:
         work = _Work()
-        with _timed("decode"):
-            for entry, snapshot in self._sound(STREAM_CHAINS, batch, read_chain):
-                work.chain_ids.append(entry)
-                work.chains.append(snapshot)
-            for entry, tick in self._sound(STREAM_TICKS, batch, _sound_tick):
-                work.tick_ids.append(entry)
-                work.ticks.append(tick)
+        for entry, snapshot in self._sound(STREAM_CHAINS, messages.get(STREAM_CHAINS, ()), read_chain):
+            work.chain_ids.append(entry)
+            work.chains.append(snapshot)
+        for entry, tick in self._sound(STREAM_TICKS, messages.get(STREAM_TICKS, ()), _sound_tick):
+            work.tick_ids.append(entry)
+            work.ticks.append(tick)
         return work
 
     def _sound(
-        self, stream: str, batch: Mapping[str, Sequence[str]], read: Callable[[bytes], M]
+        self, stream: str, messages: Sequence[tuple[str, bytes]], read: Callable[[bytes], M]
     ) -> Iterator[tuple[str, M]]:
-        ids = batch.get(stream, ())
-        for entry, message in zip(ids, self._ledger.fetch(stream, ids), strict=True):
-            if message is None:  # acknowledged by an earlier delivery and trimmed, or lost with Redis' data
-                metrics.duplicates.labels("ledger").inc()
-                continue
+        for entry, message in messages:
             try:
                 yield entry, read(message)
             except MessageRejected as error:
-                self._dead.bury(stream, entry, message, reason=error.reason, error=error.detail)
-                metrics.dead_letters.labels(error.reason).inc()
-                about = {"stream": stream, "entry": entry, TRACE_ID: message_id(message)}
-                log.warning("dead letter", reason=error.reason, detail=error.detail, **about)
+                self._bury(stream, entry, message, reason=error.reason, detail=error.detail)
+
+    def _bury(self, stream: str, entry: str, message: bytes, *, reason: str, detail: str) -> None:
+        self._dead.bury(stream, entry, message, reason=reason, error=detail)
+        metrics.dead_letters.labels(reason).inc()
+        log.warning("dead letter", stream=stream, entry=entry, reason=reason, detail=detail, **_named(message))
 
     # --- enrich ----------------------------------------------------------------------------
 
@@ -193,6 +232,17 @@ class BatchProcessor:
         metrics.duplicates.labels("store").inc(len(chains) + len(ticks) - fresh)
         return _Outcome(stored=True)
 
+    def _publish_news(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
+        newest = {ticks_channel(tick.product): tick.source_seq for tick in sorted(ticks, key=_seq)}
+        for record in sorted(chains, key=lambda record: record.chain.source_seq):
+            newest[chain_channel(record.chain.product, record.chain.expiry)] = record.chain.source_seq
+        behind = self._publisher.behind(newest)
+        if behind:
+            self._publish(
+                [item for item in chains if chain_channel(item.chain.product, item.chain.expiry) in behind],
+                [tick for tick in ticks if ticks_channel(tick.product) in behind],
+            )
+
     def _publish(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
         publications = [Publication(ticks_channel(tick.product), tick.source_seq, encode_json(tick)) for tick in ticks]
         for record in chains:
@@ -215,13 +265,16 @@ class BatchProcessor:
             self._dead.note_error(stream, entry, outcome.error)
 
     def _measure(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
-        for product, count in Counter(record.metrics.product for record in chains).items():
-            metrics.chains_processed.labels(product).inc(count)
         wait = metrics.stage_seconds.labels("wait")
         for record in chains:
             wait.observe(max(0, record.metrics.computed_ts - record.metrics.source_ts) / 1000)
-        for tick in ticks:
-            metrics.ticks_processed.labels(tick.product).inc()
+        self._count(chains, ticks)
+
+    def _count(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
+        for product, count in Counter(record.metrics.product for record in chains).items():
+            metrics.chains_processed.labels(product).inc(count)
+        for product, count in Counter(tick.product for tick in ticks).items():
+            metrics.ticks_processed.labels(product).inc(count)
 
     def _measure_ages(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
         """Of what was published just now."""
@@ -238,6 +291,15 @@ class _Outcome:
 
     stored: bool
     error: str | None = None
+
+
+def _named(message: bytes) -> dict[str, str]:
+    name = message_id(message)
+    return {TRACE_ID: name} if name else {}
+
+
+def _seq(tick: EnrichedTick) -> int:
+    return tick.source_seq
 
 
 def _about(chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> dict[str, list[str]]:

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Final, Protocol
 
 import redis
@@ -14,10 +16,10 @@ from aro.adapters.ledger import Claimed, Ledger
 from aro.adapters.redis_client import ConnectionLost
 from aro.adapters.turns import Turns
 from aro.contracts.codec import message_id
-from aro.contracts.names import BATCH_TURN, LEDGER_STREAMS
+from aro.contracts.names import BATCH_TURN, LEDGER_STREAMS, TASK_ENRICH, TASK_STORE_RAW
 from aro.runtime.logs import TRACE_ID, concerning, get_logger
 from worker_enricher import metrics
-from worker_enricher.lanes import Lanes, Turn
+from worker_enricher.lanes import Entry, Lanes, Turn
 
 log = get_logger(__name__)
 
@@ -26,8 +28,18 @@ ALONE_FROM_DELIVERY: Final = 3
 """From this delivery on an entry travels alone, so that one that kills its worker takes no others along."""
 MAX_QUEUED_TASKS: Final = 8
 """More would only age in Celery: what waits, waits in the ledger, where its age is seen."""
+READ_ON: Final = 256
+"""Entries of each stream that are read at once when the end of the ledger is looked for: 3 MB."""
+MOST_HELD: Final = 20_000
+"""Entries that this process knows of at most: 300 bytes each; it keeps no messages."""
+PASSED_AT_ONCE: Final = 128
+"""Entries in one task that stores them raw: it takes as long as a batch."""
+PASSED_SECONDS: Final = 0.5
+"""Then fewer will do: the ledger keeps everything from the oldest entry on that is owed."""
 QUIET_SECONDS: Final = 0.003
 """A pause this long ends a burst of the feed, and with it the batch."""
+LATE_RECLAIM: Final = 2
+"""How much longer an entry must be owed in overload until it is sent again."""
 MAINTENANCE_SECONDS: Final = 1.0
 BACK_OFF_SECONDS: Final = 0.25
 BUSY_SECONDS: Final = 0.01
@@ -42,6 +54,9 @@ class Dispatch(Protocol):
     """Where batches go: the Celery queue, and what comes back."""
 
     def send(self, batch: Batch) -> None: ...
+
+    def pass_over(self, batch: Batch) -> None:
+        """To be stored as it came."""
 
     def queued(self) -> int:
         """Tasks that no worker has taken yet."""
@@ -62,6 +77,7 @@ class Consumer:
         batch_size: int,
         batch_ms: int,
         reclaim_idle_ms: int,
+        conflate_after_ms: int,
     ) -> None:
         self._ledger = ledger
         self._dead = dead
@@ -71,10 +87,16 @@ class Consumer:
         self._batch_size = batch_size
         self._batch_ms = batch_ms
         self._reclaim_idle_ms = reclaim_idle_ms
+        self._conflate_after = conflate_after_ms / 1000
         self._maintained_at = -MAINTENANCE_SECONDS
         self._lanes = Lanes(clock.now_ms())
         self._waiting_since = clock.monotonic()
         """At the earliest, of what the lanes hold."""
+        self._emptied_at = clock.monotonic()
+        """When the end of the ledger was seen last: nothing that waits there is older than that."""
+        self._passed: dict[str, deque[str]] = {stream: deque() for stream in LEDGER_STREAMS}
+        """Ids of entries that were passed over and are not on their way yet."""
+        self._passed_at = clock.monotonic()
         self._unsent: Batch = {}
         self._unsent_about: list[str] = []
         self.last_turn: float = clock.monotonic()
@@ -110,6 +132,9 @@ class Consumer:
         self._collect()
         if self._lanes.has_closed and len(self._lanes):
             self._open_lanes()
+        if self._is_late():
+            self._conflate()
+        self._pass_over()
         if queued and self._may_grow():
             stop.wait(BUSY_SECONDS)
             return
@@ -126,9 +151,12 @@ class Consumer:
         queued = self._dispatch.queued()
         metrics.queue_length.labels("enrich").set(queued)
         for stream in LEDGER_STREAMS:
-            # While tasks wait in the queue, or entries in their lanes, old ones may just be waiting with them.
+            # While tasks wait in the queue, or entries in their lanes, old ones may just be waiting with them; in
+            # overload that never ends, but nothing waits for long.
             if queued == 0 and not len(self._lanes):
-                self._reclaim(stream)
+                self._reclaim(stream, self._reclaim_idle_ms)
+            elif self._is_late():
+                self._reclaim(stream, LATE_RECLAIM * self._reclaim_idle_ms)
             self._ledger.trim(stream)
             metrics.stream_lag.labels(stream).set(self._ledger.lag(stream))
             metrics.stream_pending.labels(stream).set(self._ledger.pending(stream))
@@ -155,9 +183,39 @@ class Consumer:
         entries = [(stream, entry) for stream, ids in found.items() for entry in ids]
         # An entry without message is not seen; then nobody can tell whose the others are.
         names = about if len(about) == len(entries) else [None] * len(entries)
+        now = self._clock.monotonic()
         for (stream, entry), name in zip(entries, names, strict=True):
-            self._lanes.put((stream, entry, name))
+            self._lanes.put(Entry(stream, entry, name), now)
+        if len(entries) < count:
+            self._emptied_at = now
         return len(entries)
+
+    def _is_late(self) -> bool:
+        """Whether something may have waited for longer than clients should notice, here or unread in the ledger."""
+        now = self._clock.monotonic()
+        return max(self._lanes.longest_wait(now), now - self._emptied_at) > self._conflate_after
+
+    def _conflate(self) -> None:
+        """Read on to the end of the ledger, and keep only the newest of each series for clients."""
+        while len(self._lanes) + sum(map(len, self._passed.values())) < MOST_HELD:
+            if self._gather(READ_ON, block_ms=None) < READ_ON:
+                break
+        passed = self._lanes.conflate()
+        for entry in passed:
+            self._passed[entry.stream].append(entry.id)
+        for stream, count in Counter(entry.stream for entry in passed).items():
+            metrics.conflated.labels(stream).inc(count)
+
+    def _pass_over(self) -> None:
+        """Hand on what was passed over, in whole batches, or all of it if it has waited for long enough."""
+        is_time = self._clock.monotonic() - self._passed_at >= PASSED_SECONDS
+        for stream, ids in self._passed.items():
+            while len(ids) >= PASSED_AT_ONCE or (ids and is_time):
+                batch = list(islice(ids, PASSED_AT_ONCE))
+                self._dispatch.pass_over({stream: batch})
+                for _ in batch:
+                    ids.popleft()
+                self._passed_at = self._clock.monotonic()
 
     def _batch(self, turn: Turn) -> Batch:
         batch: dict[str, list[str]] = {}
@@ -191,21 +249,26 @@ class Consumer:
         self._unsent = {}
         self._unsent_about = []
 
-    def _reclaim(self, stream: str) -> None:
+    def _reclaim(self, stream: str, idle_ms: int) -> None:
         about: list[str | None] = []
         claims = self._ledger.reclaim(
             stream,
             self._name,
-            min_idle_ms=self._reclaim_idle_ms,
+            min_idle_ms=idle_ms,
             count=self._batch_size * MAX_QUEUED_TASKS // 2,
             seen=_noting(about),
         )
         together: list[str] = []
-        for claim in claims:
+        names = about if len(about) == len(claims) else [None] * len(claims)
+        now = self._clock.monotonic()
+        for claim, name in zip(claims, names, strict=True):
             if claim.deliveries > MAX_DELIVERIES:
                 self._bury(stream, claim)
             elif claim.deliveries >= ALONE_FROM_DELIVERY:
                 self._dispatch.send({stream: [claim.id]})
+            elif self._is_late():
+                # Newer ones have come since: most of these will be passed over.
+                self._lanes.put(Entry(stream, claim.id, name), now)
             else:
                 together.append(claim.id)
         for start in range(0, len(together), self._batch_size):
@@ -240,7 +303,7 @@ class CeleryDispatch:
     """Batches as Celery tasks; `queued` asks the broker's list directly, which costs one round trip."""
 
     def __init__(
-        self, send_task: Callable[[Batch], None], broker: redis.Redis, queue: str, turns: Turns, consumer: str
+        self, send_task: Callable[[str, Batch], None], broker: redis.Redis, queue: str, turns: Turns, consumer: str
     ) -> None:
         self._send_task = send_task
         self._turns = turns
@@ -249,7 +312,10 @@ class CeleryDispatch:
         self._queue = queue
 
     def send(self, batch: Batch) -> None:
-        self._send_task(batch)
+        self._send_task(TASK_ENRICH, batch)
+
+    def pass_over(self, batch: Batch) -> None:
+        self._send_task(TASK_STORE_RAW, batch)
 
     def queued(self) -> int:
         return int(self._broker.llen(self._queue))

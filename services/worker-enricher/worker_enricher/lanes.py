@@ -1,24 +1,33 @@
 """Entries that wait for a task, so that no two tasks ever hold snapshots of the same series at once.
 
 Every series (a product and expiry, or a product's ticks) belongs to one lane, by its hash. A batch takes whole lanes
-from the front, and these stay closed until its task is done. So any number of workers may take batches from one
-queue, and what a series said first is published first; without this, batches of one series overtake each other, and
-what comes late is never seen. A lane whose task does not come back opens again after `TURN_SECONDS`.
+in turn, and these stay closed until its task is done. So any number of workers may take batches from one queue, and
+what a series said first is published first; without this, batches of one series overtake each other, and what comes
+late is never seen. A lane whose task does not come back opens again after `TURN_SECONDS`.
+
+When all of it waits too long, `conflate` leaves the newest of each series, in the place of its oldest.
 """
 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 LANES: Final = 32
 """Several for each of the tasks that run or wait, so that a batch is full before lanes run out."""
 TURN_SECONDS: Final = 2.0
 """Longer than a task takes, also when it waits; then freshness counts more than order, which clients are safe from."""
+PAST_MS: Final = 60_000
+"""What is numbered so long before it came is history that is filled in: it supersedes nothing and nothing it."""
 
-Entry = tuple[str, str, str | None]
-"""Stream, id, and the id of the message where it has one."""
+
+class Entry(NamedTuple):
+    """An entry of the ledger; `name` is the id of its message where it has one."""
+
+    stream: str
+    id: str
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +39,49 @@ class Turn:
 
 
 @dataclass(slots=True)
+class _Series:
+    """Never empty. `since` is when the first of them began to wait."""
+
+    since: float
+    entries: deque[Entry] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
 class _Lane:
-    waiting: deque[Entry] = field(default_factory=deque)
+    """Series in the order in which they began to wait."""
+
+    waiting: dict[str, _Series] = field(default_factory=dict)
+    size: int = 0
     closed_by: int | None = None
+
+    def put(self, series: str, entry: Entry, now: float) -> None:
+        held = self.waiting.get(series)
+        if held is None:
+            held = self.waiting[series] = _Series(now)
+        held.entries.append(entry)
+        self.size += 1
+
+    def take(self, most: int) -> Iterator[Entry]:
+        for series in list(self.waiting):
+            held = self.waiting[series]
+            while held.entries and most:
+                most -= 1
+                self.size -= 1
+                yield held.entries.popleft()
+            if held.entries:
+                return
+            del self.waiting[series]
+
+    def conflate(self) -> Iterator[Entry]:
+        for held in self.waiting.values():
+            if len(held.entries) == 1:
+                continue
+            newest = max(filter(_is_present, held.entries), key=_number, default=None)
+            superseded = [entry for entry in held.entries if _is_present(entry) and entry is not newest]
+            if superseded:
+                held.entries = deque(entry for entry in held.entries if entry is newest or not _is_present(entry))
+                self.size -= len(superseded)
+                yield from superseded
 
 
 class Lanes:
@@ -48,34 +97,39 @@ class Lanes:
 
     def __len__(self) -> int:
         """Entries that wait."""
-        return len(self._unordered.waiting) + sum(len(lane.waiting) for lane in self._lanes)
+        return self._unordered.size + sum(lane.size for lane in self._lanes)
 
     @property
     def ready(self) -> int:
         """Those of them in open lanes."""
-        return sum(len(lane.waiting) for lane in (self._unordered, *self._lanes) if lane.closed_by is None)
+        return sum(lane.size for lane in (self._unordered, *self._lanes) if lane.closed_by is None)
 
     @property
     def has_closed(self) -> bool:
         return bool(self._taken)
 
-    def put(self, entry: Entry) -> None:
-        name = entry[2]
-        series = None if name is None else name.rpartition("|")[0]
+    def longest_wait(self, now: float) -> float:
+        """Seconds since the first of them was put here, 0 if none waits."""
+        firsts = (next(iter(lane.waiting.values())).since for lane in self._lanes if lane.waiting)
+        return now - min(firsts, default=now)
+
+    def put(self, entry: Entry, now: float) -> None:
+        series = None if entry.name is None else entry.name.rpartition("|")[0]
         lane = self._unordered if series is None else self._lanes[crc32(series.encode()) % LANES]
-        lane.waiting.append(entry)
+        lane.put(series or "", entry, now)
 
     def take(self, most: int, now: float) -> Turn | None:
         """Up to `most` entries of open lanes, in order within each; None if all that wait are in closed ones."""
-        entries: list[Entry] = []
+        entries = list(self._unordered.take(most))
         closed: list[_Lane] = []
-        for lane in self._open():
-            room = most - len(entries)
-            if not room:
+        for number in self._in_turn():
+            if len(entries) == most:
                 break
-            if lane.waiting and lane is not self._unordered:
+            lane = self._lanes[number]
+            if lane.size and lane.closed_by is None:
                 closed.append(lane)
-            entries += [lane.waiting.popleft() for _ in range(min(room, len(lane.waiting)))]
+                entries += lane.take(most - len(entries))
+                self._first = number + 1
         if not entries:
             return None
         if not closed:
@@ -85,6 +139,11 @@ class Lanes:
             lane.closed_by = self._numbers
         self._taken[self._numbers] = now, closed
         return Turn(self._numbers, entries)
+
+    def conflate(self) -> list[Entry]:
+        """Take out what a newer one of its series supersedes that waits too. The newest keeps the place of the oldest:
+        otherwise what comes most often would never have its turn."""
+        return [entry for lane in self._lanes for entry in lane.conflate()]
 
     def done(self, number: int) -> None:
         """Open the lanes of this turn, unless that happened."""
@@ -98,10 +157,16 @@ class Lanes:
         for number in [number for number, (taken, _) in self._taken.items() if now - taken > TURN_SECONDS]:
             self.done(number)
 
-    def _open(self) -> Iterator[_Lane]:
-        """Those without order, then the others, each time from another one on."""
-        yield self._unordered
-        self._first = (self._first + 1) % LANES
-        for lane in self._lanes[self._first :] + self._lanes[: self._first]:
-            if lane.closed_by is None:
-                yield lane
+    def _in_turn(self) -> Iterator[int]:
+        """All lanes, from the one after the last that was taken."""
+        first = self._first
+        return ((first + step) % LANES for step in range(LANES))
+
+
+def _number(entry: Entry) -> int:
+    """Its `source_seq`: UTC epoch milliseconds, or a little more. Only of entries in a series."""
+    return int((entry.name or "").rpartition("|")[2])
+
+
+def _is_present(entry: Entry) -> bool:
+    return int(entry.id.partition("-")[0]) - _number(entry) < PAST_MS

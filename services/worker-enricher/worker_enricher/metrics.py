@@ -12,6 +12,14 @@ queue_length = gauge("celery_queue_length", "Tasks waiting in the queue", ["queu
 redelivered = counter(
     "task_redelivered_total", "Entries sent again because nobody acknowledged them", ["stream"], values=LEDGER_STREAMS
 )
+conflated = counter(
+    "conflated_total",
+    "Entries that a newer one of their series overtook in overload; they are stored raw and enriched later",
+    ["stream"],
+    values=LEDGER_STREAMS,
+)
+passed_over = gauge("passed_over_entries", "Entries that are stored raw and not enriched yet")
+caught_up = counter("caught_up_total", "Entries that were stored raw and are enriched by now")
 dead_letters = counter(
     "dead_letter_total", "Entries that were dead-lettered", ["reason"], values=sorted(REJECTION_REASONS)
 )

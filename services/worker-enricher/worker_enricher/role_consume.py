@@ -9,7 +9,7 @@ from aro.adapters.clock import SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.adapters.turns import Turns
-from aro.contracts.names import LEDGER_STREAMS, QUEUE_ENRICH, TASK_ENRICH
+from aro.contracts.names import LEDGER_STREAMS, QUEUE_ENRICH
 from aro.runtime import tracing
 from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.health import Health
@@ -32,11 +32,11 @@ def run(settings: WorkerSettings) -> None:
     app = create_app(settings)
     tracing.start("worker-enricher-consume", settings.otlp_endpoint)
 
-    def send(batch: Batch) -> None:
+    def send(task: str, batch: Batch) -> None:
         entries = sum(len(batch.get(stream, ())) for stream in LEDGER_STREAMS)
         with tracing.span("send batch", kind="producer", entries=entries):
             app.send_task(
-                TASK_ENRICH,
+                task,
                 args=[batch],
                 queue=QUEUE_ENRICH,
                 expires=BATCH_EXPIRES_SECONDS,
@@ -56,6 +56,7 @@ def run(settings: WorkerSettings) -> None:
         batch_size=settings.batch_size,
         batch_ms=settings.batch_ms,
         reclaim_idle_ms=settings.reclaim_idle_ms,
+        conflate_after_ms=settings.conflate_after_ms,
     )
 
     def turning() -> None:

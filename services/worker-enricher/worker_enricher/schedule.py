@@ -4,12 +4,25 @@ from typing import Final
 
 from celery import Celery
 
-from aro.contracts.names import QUEUE_PERIODIC, TASK_BARS, TASK_IV_HISTORY, TASK_STATUS, TASK_SURFACE
+from aro.contracts.names import (
+    QUEUE_PERIODIC,
+    TASK_BARS,
+    TASK_CATCH_UP,
+    TASK_IV_HISTORY,
+    TASK_STATUS,
+    TASK_SURFACE,
+)
 from aro.runtime.celery_app import create_celery
 from worker_enricher.settings import WorkerSettings
 from worker_enricher.task_times import stamp_tasks
 
-SCHEDULE: Final = {TASK_STATUS: 1.0, TASK_SURFACE: 2.0, TASK_BARS: 3.0, TASK_IV_HISTORY: 60.0}
+SCHEDULE: Final = {
+    TASK_STATUS: 1.0,
+    TASK_CATCH_UP: 1.0,
+    TASK_SURFACE: 2.0,
+    TASK_BARS: 3.0,
+    TASK_IV_HISTORY: 60.0,
+}
 """Seconds between sends. A surface of six products costs about 0.1 s of one child, their bars 0.02 s."""
 
 

@@ -28,6 +28,13 @@ class WorkerSettings:
     )
     batch_size: int = setting("ARO_BATCH_SIZE", "most snapshots in one task", default=64, minimum=1)
     batch_ms: int = setting("ARO_BATCH_MS", "most milliseconds that a batch waits for more", default=50, minimum=1)
+    conflate_after_ms: int = setting(
+        "ARO_CONFLATE_AFTER_MS",
+        "when snapshots have waited so many milliseconds for a worker, the newest of each series goes first; those it "
+        "overtakes are stored raw and enriched later",
+        default=500,
+        minimum=1,
+    )
     reclaim_idle_ms: int = setting(
         "ARO_RECLAIM_IDLE_MS",
         "unacknowledged entries are sent again after this many milliseconds",

@@ -64,6 +64,7 @@ class StatusDesk:
             oldest_pending_ms={
                 stream: None if oldest is None else max(0, now_ms - oldest) for stream, (_, oldest) in owed.items()
             },
+            passed_over=self._ledger.passed_over(),
             window_ms=WINDOW_SECONDS * 1000,
             pipeline=pipeline_status(vitals),
             gateways=gateway_statuses(vitals),

@@ -16,6 +16,7 @@ from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.ledger import Ledger
 from aro.adapters.live import LivePublisher, LiveReader
+from aro.adapters.passed_over_store import PassedOverStore
 from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
 from aro.adapters.turns import Turns
@@ -24,9 +25,11 @@ from aro.contracts.names import (
     QUEUE_ENRICH,
     QUEUE_PERIODIC,
     TASK_BARS,
+    TASK_CATCH_UP,
     TASK_ENRICH,
     TASK_IV_HISTORY,
     TASK_STATUS,
+    TASK_STORE_RAW,
     TASK_SURFACE,
 )
 from aro.runtime import tracing
@@ -37,6 +40,7 @@ from worker_enricher.bar_desk import BarDesk
 from worker_enricher.batch import BatchProcessor
 from worker_enricher.measures import PipelineMeasures
 from worker_enricher.owed_bars import OwedBars
+from worker_enricher.passed_over import CatchUpDesk, PassedOverKeeper
 from worker_enricher.settings import WorkerSettings
 from worker_enricher.status import StatusDesk
 from worker_enricher.surfaces import SurfaceDesk
@@ -57,6 +61,8 @@ class Hands:
     status: StatusDesk
     surfaces: SurfaceDesk
     bars: BarDesk
+    keeper: PassedOverKeeper
+    catch_up: CatchUpDesk
 
 
 def open_hands(settings: WorkerSettings) -> Hands:
@@ -74,7 +80,10 @@ def open_hands(settings: WorkerSettings) -> Hands:
     surfaces = SurfaceDesk(reader, publisher, IvHistoryStore(database), SurfaceStore(database), clock)
     bars = BarDesk(reader, publisher, chains, ticks, BarStore(database), marks, clock)
     status = StatusDesk(client, publisher, clock, stale_after_ms=settings.stale_after_ms)
-    return Hands(processor, Turns(client), status, surfaces, bars)
+    passed_over = PassedOverStore(database)
+    keeper = PassedOverKeeper(ledger, dead, passed_over, consumer=consumer)
+    catch_up = CatchUpDesk(client, ledger, passed_over, processor, clock)
+    return Hands(processor, Turns(client), status, surfaces, bars, keeper, catch_up)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -97,6 +106,25 @@ def create_app(settings: WorkerSettings) -> Celery:
             if turn is not None:
                 hands[0].turns.done(*turn)
 
+    def pass_over(batch: dict[str, Sequence[str]]) -> None:
+        entries = sum(map(len, batch.values()))
+        with tracing.span("store raw batch", kind="consumer", carrier=_sender(), entries=entries):
+            hands[0].keeper.keep(batch)
+
+    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
+    app.task(pass_over, name=TASK_STORE_RAW, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
+    _add_periodic(app, hands)
+    observe_tasks()
+    signals.worker_process_init.connect(open_after_fork, weak=False)
+    signals.worker_process_shutdown.connect(_forget_metrics, weak=False)
+    signals.worker_process_shutdown.connect(_send_last_spans, weak=False)
+    return app
+
+
+def _add_periodic(app: Celery, hands: list[Hands]) -> None:
+    def catch_up() -> None:
+        hands[0].catch_up.run()
+
     def status() -> None:
         hands[0].status.publish()
 
@@ -109,15 +137,15 @@ def create_app(settings: WorkerSettings) -> Celery:
     def bars() -> None:
         hands[0].bars.run()
 
-    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
-    periodic = {TASK_STATUS: status, TASK_SURFACE: surface, TASK_BARS: bars, TASK_IV_HISTORY: iv_history}
+    periodic = {
+        TASK_STATUS: status,
+        TASK_SURFACE: surface,
+        TASK_BARS: bars,
+        TASK_IV_HISTORY: iv_history,
+        TASK_CATCH_UP: catch_up,
+    }
     for name, task in periodic.items():
         app.task(task, name=name, queue=QUEUE_PERIODIC)
-    observe_tasks()
-    signals.worker_process_init.connect(open_after_fork, weak=False)
-    signals.worker_process_shutdown.connect(_forget_metrics, weak=False)
-    signals.worker_process_shutdown.connect(_send_last_spans, weak=False)
-    return app
 
 
 def _sender() -> dict[str, str]:

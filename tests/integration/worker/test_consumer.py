@@ -14,7 +14,7 @@ from aro.contracts.codec import encode_message
 from aro.contracts.names import BATCH_TURN, STREAM_CHAINS, STREAM_TICKS
 from aro.testing import factories
 from aro.testing.eventually import eventually
-from worker_enricher.consumer import MAX_DELIVERIES, MAX_QUEUED_TASKS, Batch, Consumer
+from worker_enricher.consumer import MAX_DELIVERIES, MAX_QUEUED_TASKS, PASSED_AT_ONCE, Batch, Consumer
 
 
 class Recorder:
@@ -22,13 +22,20 @@ class Recorder:
 
     def __init__(self) -> None:
         self.batches: list[dict[str, list[str]]] = []
+        self.passed: list[dict[str, list[str]]] = []
         self.waiting = 0
 
     def send(self, batch: Batch) -> None:
         self.batches.append({stream: list(ids) for stream, ids in batch.items()})
 
+    def pass_over(self, batch: Batch) -> None:
+        self.passed.append({stream: list(ids) for stream, ids in batch.items()})
+
     def queued(self) -> int:
         return self.waiting
+
+    def finished(self) -> list[int]:
+        return []
 
     def ids(self, stream: str = STREAM_CHAINS) -> list[str]:
         return [entry for batch in self.batches for entry in batch.get(stream, ())]
@@ -47,7 +54,7 @@ def make(redis_client: redis.Redis, recorder: Recorder) -> Make:
     Ledger(redis_client).ensure_groups()
 
     def build(**options: int) -> Consumer:
-        values = {"batch_size": 64, "batch_ms": 50, "reclaim_idle_ms": 1, **options}
+        values = {"batch_size": 64, "batch_ms": 50, "reclaim_idle_ms": 1, "conflate_after_ms": 60_000, **options}
         clock = SystemClock()
         return Consumer(Ledger(redis_client), DeadLetters(redis_client), recorder, clock, name="test", **values)
 
@@ -155,7 +162,7 @@ class Worker(Recorder):
 def test_a_series_waits_for_its_task_and_others_do_not(redis_client: redis.Redis) -> None:
     ledger, worker, stop = Ledger(redis_client), Worker(redis_client), threading.Event()
     ledger.ensure_groups()
-    options = {"batch_size": 64, "batch_ms": 1, "reclaim_idle_ms": 60_000}
+    options = {"batch_size": 64, "batch_ms": 1, "reclaim_idle_ms": 60_000, "conflate_after_ms": 60_000}
     consumer = Consumer(ledger, DeadLetters(redis_client), worker, SystemClock(), name="test", **options)
 
     def fed(expiry: str, seq: int) -> str:
@@ -174,3 +181,26 @@ def test_a_series_waits_for_its_task_and_others_do_not(redis_client: redis.Redis
     worker.end(worker.batches[0])
     consumer.turn(stop)
     assert [batch[STREAM_CHAINS] for batch in worker.batches[2:]] == [[late]]
+
+
+def test_when_entries_wait_too_long_the_newest_goes_first_and_the_others_are_passed_over(
+    redis_client: redis.Redis, recorder: Recorder, make: Make
+) -> None:
+    ledger, now = Ledger(redis_client), SystemClock().now_ms()
+    consumer, stop = make(batch_size=4, batch_ms=1, reclaim_idle_ms=60_000, conflate_after_ms=50), threading.Event()
+    messages = [encode_message(factories.chain(expiry=f"2026-12-0{n % 3 + 1}", source_seq=now + n)) for n in range(300)]
+    ids = ledger.append([(STREAM_CHAINS, message) for message in messages])
+    past = ledger.append([(STREAM_CHAINS, encode_message(factories.chain(expiry="2026-12-01", source_seq=n)))
+                          for n in range(2)])  # fmt: skip
+
+    def turned() -> bool:
+        consumer.turn(stop)
+        return len(recorder.ids()) + sum(len(batch[STREAM_CHAINS]) for batch in recorder.passed) == 302
+
+    eventually(turned, "everything to be handed on")
+    passed = [entry for batch in recorder.passed for entry in batch[STREAM_CHAINS]]
+    assert sorted(recorder.ids() + passed) == sorted(ids + past), "each once"
+    assert set(ids[-3:] + past) <= set(recorder.ids()), "the newest of each series, and what fills in history"
+    assert len(passed) > 200
+    assert max(map(len, (batch[STREAM_CHAINS] for batch in recorder.passed))) <= PASSED_AT_ONCE
+    assert ledger.lag(STREAM_CHAINS) == 0, "all of it was read, to find the newest"

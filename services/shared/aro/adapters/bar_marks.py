@@ -3,17 +3,18 @@
 So whatever is late, redelivered or back-filled gets its bars like everything else, and no one has to search for it.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
 
+from aro.adapters.turn_lock import turn_lock
 from aro.contracts.names import KEY_BARS_DUE, KEY_BARS_TURN, bar_id
 
 TURN_MS: Final = 12_000
-"""Longer than a task may run: a turn that was not given back ends by itself."""
+"""Longer than a task may run."""
 
 _REMOVE_UNLESS_MARKED_AGAIN: Final = """
 if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1])) == tonumber(ARGV[2]) then
@@ -70,15 +71,9 @@ class BarMarks:
     def count(self) -> int:
         return int(self._redis.zcard(KEY_BARS_DUE))
 
-    @contextmanager
-    def turn(self) -> Iterator[bool]:
+    def turn(self) -> AbstractContextManager[bool]:
         """True inside if it is ours: of two that read and wrote the same minute, the slower could write the less."""
-        ours = bool(self._redis.set(KEY_BARS_TURN, "1", nx=True, px=TURN_MS))
-        try:
-            yield ours
-        finally:
-            if ours:
-                self._redis.delete(KEY_BARS_TURN)
+        return turn_lock(self._redis, KEY_BARS_TURN, longest_ms=TURN_MS)
 
 
 def _minute(member: bytes) -> Minute:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from aro.contracts.names import FIELD_MESSAGE, GROUP_ENRICHERS, LEDGER_STREAMS
+from aro.contracts.names import FIELD_MESSAGE, GROUP_ENRICHERS, KEY_PASSED_OVER, LEDGER_STREAMS
 
 _FIELD: Final = FIELD_MESSAGE.encode()
 _FETCH: Final = files("aro.adapters").joinpath("fetch.lua").read_text(encoding="utf-8")
@@ -134,6 +134,14 @@ class Ledger:
             if group["name"] == GROUP_ENRICHERS.encode():
                 return int(group["lag"] or 0)
         return 0
+
+    def note_passed_over(self, entries: int) -> None:
+        """How many wait elsewhere now, stored raw, to be enriched."""
+        self._redis.set(KEY_PASSED_OVER, entries)
+
+    def passed_over(self) -> int:
+        """As last noted."""
+        return int(self._redis.get(KEY_PASSED_OVER) or 0)
 
     def pending(self, stream: str) -> int:
         """Entries delivered and not yet acknowledged."""

@@ -4,7 +4,7 @@ An *epoch* is one unbroken history of a channel. It changes when Redis restarted
 epoch `seq` rises by exactly 1 per publication.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
@@ -74,6 +74,14 @@ class LivePublisher:
             return self._send(publications, self._sha or self._load())
         except redis.exceptions.NoScriptError:
             return self._send(publications, self._load())
+
+    def behind(self, newest: Mapping[str, int]) -> set[str]:
+        """Of channels with a `source_seq` each, those whose state is older than that, or that have none."""
+        pipe = self._redis.pipeline(transaction=False)
+        for channel in newest:
+            pipe.hget(live_key(channel), "source_seq")
+        pairs = zip(newest.items(), pipe.execute(), strict=True)
+        return {channel for (channel, seq), held in pairs if held is None or int(held) < seq}
 
     def _send(self, publications: Sequence[Publication], sha: str) -> list[Published]:
         pipe = self._redis.pipeline(transaction=False)

@@ -30,6 +30,12 @@ KEY_BARS_TURN: Final = "bars:turn"
 KEY_VITALS: Final = "vitals"
 """Set of instances: processes that say how they are. What each says is under `vitals_key`, for a few seconds."""
 
+# --- Redis: what was passed over under overload ---------------------------------------------
+KEY_PASSED_OVER: Final = "enrich:passed-over"
+"""How many snapshots are stored raw and wait to be enriched, as last counted."""
+KEY_CATCH_UP_TURN: Final = "enrich:catch-up"
+"""Held by the one process that enriches them now."""
+
 # --- Redis: logs and revocations -----------------------------------------------------------
 STREAM_LOGS: Final = "logs:events"
 """JSON log lines on their way to the logging service; bounded, the oldest go first."""
@@ -77,6 +83,8 @@ QUEUE_ENRICH: Final = "enrich"
 QUEUE_PERIODIC: Final = "periodic"
 QUEUES: Final = (QUEUE_ENRICH, QUEUE_PERIODIC)
 TASK_ENRICH: Final = "aro.enrich"
+TASK_STORE_RAW: Final = "aro.store_raw"
+TASK_CATCH_UP: Final = "aro.catch_up"
 TASK_STATUS: Final = "aro.status"
 TASK_SURFACE: Final = "aro.surface"
 TASK_IV_HISTORY: Final = "aro.iv_history"
@@ -111,6 +119,9 @@ COLLECTION_ALERTS: Final = "alerts"
 COLLECTION_ALERT_EVENTS: Final = "alert_events"
 COLLECTION_PRESENCE: Final = "presence"
 """Which minutes of an hour hold data of a series."""
+COLLECTION_PASSED_OVER: Final = "passed_over"
+"""Which blocks there are of snapshots that were stored raw, and how many are in each."""
+COLLECTION_PASSED_OVER_BLOCKS: Final = "passed_over_blocks"
 COLLECTION_MIGRATIONS: Final = "schema_migrations"
 
 

@@ -82,7 +82,9 @@ class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
     """State of channel ``status``.
 
     `stream_lag` counts entries that no worker was given, `stream_pending` those given out and owed, of which the
-    oldest came `oldest_pending_ms` ago (null: none is owed). `pipeline` is null while no worker says anything.
+    oldest came `oldest_pending_ms` ago (null: none is owed). `passed_over` counts snapshots that a newer one overtook
+    while workers were overloaded: they are stored as they came, and history has them once they are enriched.
+    `pipeline` is null while no worker says anything.
     """
 
     server_ts: int
@@ -91,6 +93,7 @@ class PlatformStatus(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int
     stream_pending: dict[str, int] = {}
     oldest_pending_ms: dict[str, int | None] = {}
+    passed_over: int = 0
     window_ms: int = 0
     """The span of what is counted; 0 in messages that count nothing."""
     pipeline: PipelineStatus | None = None

@@ -11,10 +11,15 @@ from typing import Final
 
 import requests
 
+from aro.adapters import mongo
 from aro.adapters.embedded import LOOPBACK
+from aro.adapters.ledger import Ledger
+from aro.adapters.passed_over_store import PassedOverStore
+from aro.contracts.names import LEDGER_STREAMS
 from aro.testing.eventually import eventually
 from aro.testing.servers import MongoServer, Process, RedisServer, free_port
 
+DATABASE: Final = "aro_platform_test"
 SERVICES: Final = ("auth", "storage", "analytics", "logging", "api", "gateway", "consume", "work", "beat", "feed")
 _MODULES: Final = {
     "auth": ("auth_service",),
@@ -93,6 +98,17 @@ class Platform:
         except requests.RequestException:
             return False
 
+    def is_drained(self) -> bool:
+        """Whether all of the ledger was worked off, and all of what was passed over."""
+        ledger = Ledger(self.redis.client())
+        if any(ledger.lag(stream) or ledger.pending(stream) for stream in LEDGER_STREAMS):
+            return False
+        database = mongo.connect(self.mongo.url, DATABASE)
+        try:
+            return not PassedOverStore(database).blocks()
+        finally:
+            database.client.close()
+
     def unguard(self, name: str) -> None:
         """From now on nobody starts `name` again."""
         with self._lock:
@@ -144,7 +160,7 @@ class Platform:
             "ARO_REDIS_URL": self.redis.url,
             "ARO_BROKER_URL": self.redis.broker_url,
             "ARO_MONGO_URL": self.mongo.url,
-            "ARO_MONGO_DATABASE": "aro_platform_test",
+            "ARO_MONGO_DATABASE": DATABASE,
             "ARO_JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
             "ARO_AUTH_KEY_DIR": str(self.directory / "keys"),
             "ARO_LOG_LEVEL": "INFO",

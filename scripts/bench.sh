@@ -9,7 +9,7 @@ usage() {
   cat <<'TEXT'
 usage: ./scripts/bench.sh pricing [--json FILE] [--sizes N ...]
        ./scripts/bench.sh api [--json FILE] [--rounds N] [--seconds S] [--connections N] [--no-feed]
-       ./scripts/bench.sh pipeline [--json FILE] [--quick]
+       ./scripts/bench.sh pipeline [--json FILE] [--quick] [--overload SECONDS]
        ./scripts/bench.sh fanout [--json FILE] [--quick] [--clients N ...] [--sizes N ...] [--rounds N] [--seconds S]
 
 pricing   contracts per second and largest error of implied volatilities, and of these with five Greeks, beside

@@ -1,6 +1,7 @@
-"""The default feed for some minutes: lag of the ledger, latency from feed to client, memory of every process.
+"""The default feed, or all of the NSE, for some minutes: lag of the ledger, latency from feed to client, memory.
 
-usage: python tests/load/soak.py [--minutes 10] [--warm-up 3] [--interval 1.0] [--clients 1]
+usage: python tests/load/soak.py [--minutes 10] [--warm-up 3] [--interval 1.0] [--clients 1] [--watch metrics]
+       [--universe nse]
 
 Starts its own platform on free ports of 127.0.0.1, and prints a Markdown table. One clock measures everything:
 latency is the client's time of receipt minus the snapshot's `source_ts`.
@@ -11,6 +12,8 @@ import json
 import os
 import platform as machine
 import re
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -27,25 +30,30 @@ from aro.testing.platform import Platform
 from aro.testing.witness import NAMESPACE
 
 PRODUCTS = ("NIFTY", "BANKNIFTY", "FINNIFTY", "SENSEX", "SPY", "AAPL")
-CHANNELS = [f"{kind}:{product}:*" for product in PRODUCTS for kind in ("chain", "metrics")]
-UPDATE_OF_CHAIN = f'42{NAMESPACE},["update",{{"channel":"chain:'
+UPDATE = f'42{NAMESPACE},["update",{{"channel":"'
+PRODUCTS_PER_SOCKET = 40
+"""Of the NSE, with three expiries each: a socket may join 128 channels."""
+SOCKETS_PER_ACCOUNT = 10
 SOURCE_TS = re.compile(r'"source_ts":(\d+)')
 SAMPLE_SECONDS = 0.1
 MEMORY_SAMPLES = 5
 
 
 class Listener:
-    """A client of everything that notes when each chain arrives. It speaks the wire by hand and reads no more of a
-    message than it must, so that its own work does not count as latency of the platform."""
+    """A client that notes when each chain (`watched`: or what else) arrives. It speaks the wire by hand and reads no
+    more of a message than it must, so that its own work does not count as latency of the platform."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, channels: list[str], watched: str) -> None:
         self.latencies_ms: list[float] = []
+        self._watched = f"{UPDATE}{watched}:"
+        # In a chain the time stands behind the columns.
+        self._tail = 400 if watched == "chain" else 4_000
         address = f"{url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
         self._socket = websocket.create_connection(address, skip_utf8_validation=True)
         self._socket.recv()
         self._socket.send(f"40{NAMESPACE}," + json.dumps({"token": token}))
         self._socket.recv()
-        self._socket.send(f"42{NAMESPACE}," + json.dumps(["subscribe", {"channels": CHANNELS}]))
+        self._socket.send(f"42{NAMESPACE}," + json.dumps(["subscribe", {"channels": channels}]))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -61,8 +69,8 @@ class Listener:
             now_ms = time.time() * 1000
             if text == "2":
                 self._socket.send("3")
-            elif text.startswith(UPDATE_OF_CHAIN):
-                found = SOURCE_TS.search(text, len(text) - 400)
+            elif text.startswith(self._watched):
+                found = SOURCE_TS.search(text, max(0, len(text) - self._tail))
                 assert found is not None, text[-400:]
                 self.latencies_ms.append(now_ms - int(found[1]))
 
@@ -114,8 +122,27 @@ def percentile(values: list[float], fraction: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * fraction))]
 
 
-def access_token(platform: Platform) -> str:
-    account = {"email": "soak@example.com", "password": "soaking for ten minutes"}
+def subscriptions(options: argparse.Namespace) -> list[list[str]]:
+    """Channels of each socket."""
+    if options.universe == "listed":
+        kinds = ("chain", "metrics") if options.watch == "chain" else (options.watch,)
+        return options.clients * [[f"{kind}:{product}:*" for product in PRODUCTS for kind in kinds]]
+    products = nse_products()
+    starts = range(0, len(products), PRODUCTS_PER_SOCKET)
+    parts = [products[start : start + PRODUCTS_PER_SOCKET] for start in starts]
+    return options.clients * [[f"{options.watch}:{product}:*" for product in part] for part in parts]
+
+
+def nse_products() -> tuple[str, ...]:
+    """Looked at in a process of its own: products are known from its start on."""
+    code = "from feed_generator.synthetic.markets import universe_names; print(*universe_names('nse'))"
+    environ = {**os.environ, "ARO_UNIVERSE": "nse"}
+    found = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    return tuple(found.stdout.split())
+
+
+def access_token(platform: Platform, number: int) -> str:
+    account = {"email": f"soak-{number}@example.com", "password": "soaking for ten minutes"}
     auth = f"{platform.url('auth')}/api/v1/auth"
     requests.post(f"{auth}/register", json=account, timeout=5).raise_for_status()
     return str(requests.post(f"{auth}/login", json=account, timeout=5).json()["access_token"])
@@ -126,11 +153,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--warm-up", type=float, default=3.0, help="minutes before anything is measured")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between ticks of the feed")
-    parser.add_argument("--clients", type=int, default=1, help="clients of all chains and metrics")
+    parser.add_argument("--clients", type=int, default=1, help="clients of all that is watched")
+    watch = "of which latencies are measured; clients of chains get metrics besides, but not those of the NSE"
+    parser.add_argument("--watch", choices=("chain", "metrics"), default="chain", help=watch)
+    parser.add_argument("--universe", choices=("listed", "nse"), default="listed")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of every process, repeatable")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="aro-soak-") as directory:
+        environ = {"ARO_UNIVERSE": options.universe, **dict(item.split("=", 1) for item in options.set)}
         feed = ["--provider", "synthetic", "--interval", str(options.interval), "--seed", "1"]
-        running = Platform(Path(directory), feed_arguments=feed)
+        running = Platform(Path(directory), feed_arguments=feed, environ=environ)
         try:
             running.start()
             report(running, options)
@@ -140,9 +172,14 @@ def main() -> None:
 
 def report(platform: Platform, options: argparse.Namespace) -> None:
     ledger = Ledger(platform.redis.client())
-    token = access_token(platform)
-    eventually(lambda: platform.redis.client().scard("live-channels") > 40, "all channels to be live", seconds=30)
-    listeners = [Listener(platform.url("gateway"), token) for _ in range(options.clients)]
+    enough = 40 if options.universe == "listed" else 1_322
+    eventually(lambda: platform.redis.client().scard("live-channels") > enough, "all channels to be live", seconds=60)
+    wanted = subscriptions(options)
+    tokens = [access_token(platform, number) for number in range(-(-len(wanted) // SOCKETS_PER_ACCOUNT))]
+    listeners = [
+        Listener(platform.url("gateway"), tokens[number // SOCKETS_PER_ACCOUNT], channels, options.watch)
+        for number, channels in enumerate(wanted)
+    ]
     time.sleep(options.warm_up * 60)  # caches, pools and the first AOF rewrite are not what is measured
     for listener in listeners:
         listener.latencies_ms.clear()
@@ -171,7 +208,7 @@ def print_tables(
     latencies = [value for listener in listeners for value in listener.latencies_ms]
     whole_seconds = list(sampler.emptied.values())[1:-1]
     print(f"{os.cpu_count()} cores, {machine.python_implementation()} {machine.python_version()}, {seconds:.0f} s")
-    print("\n| chains received | per second and client | p50 ms | p99 ms | max ms |")
+    print(f"\n| {options.watch} received | per second and client | p50 ms | p99 ms | max ms |")
     print("|---|---|---|---|---|")
     print(
         f"| {len(latencies)} | {len(latencies) / seconds / options.clients:.1f} | {percentile(latencies, 0.5):.0f} "

@@ -24,6 +24,7 @@ from typing import Any
 
 from contestants import Contestant, Ours, Peer, Servers
 from laps import Lap, Track
+from overload import overload, report
 from witness import Witness
 
 SERIES = 552
@@ -197,11 +198,22 @@ def verdict(rows: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
+def measure_overload(seconds: float) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    with tempfile.TemporaryDirectory(prefix="aro-bench-") as directory:
+        found = overload(Path(directory), SERIES, STRIKES[0], seconds, FIRST_SEQ)
+    print(report(found, STRIKES[0]))
+    return 0 if found.lost == 0 else 1
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench.sh pipeline", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every row to FILE")
     parser.add_argument("--quick", action="store_true", help="one short round, about a minute")
+    parser.add_argument("--overload", type=float, metavar="SECONDS", help="only this: 3 times the capacity, so long")
     options = parser.parse_args(arguments)
+    if options.overload:
+        return measure_overload(options.overload)
     plan = QUICK if options.quick else FULL
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     where = (

@@ -61,7 +61,9 @@ class Contestant:
         self._made: dict[tuple[int, int], list[ChainSnapshot]] = {}
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self, *, beat: bool = False) -> Iterator[None]:
+        """`beat`: with what is periodic, where there is such a thing."""
+        self._has_beat = beat
         self.servers.empty()
         try:
             self._start()
@@ -118,7 +120,7 @@ class Ours(Contestant):
     name = "option-aro"
 
     def _start(self) -> None:
-        self._ports = {"consume": free_port(), "work": free_port()}
+        self._ports = {role: free_port() for role in ("consume", "work", *(["beat"] if self._has_beat else []))}
         environ = {
             "ARO_REDIS_URL": self.servers.redis.url,
             "ARO_BROKER_URL": self.servers.redis.broker_url,
@@ -145,6 +147,10 @@ class Ours(Contestant):
         if made is None:
             made = self._made[series, strikes] = snapshots(series, strikes, now_ms=1_795_000_000_000)
         self._entries = Entries(made)
+
+    def next_series(self) -> int:
+        """Which of the prepared series the next message is of."""
+        return self._entries.position
 
     def send(self, seqs: range) -> None:
         self._socket.sendall(b"".join(self._entries.take(seq) for seq in seqs))

@@ -63,6 +63,11 @@ class Entries:
         self.contracts = 2 * len(chains[0].strikes)
         self._next = 0
 
+    @property
+    def position(self) -> int:
+        """Of the next command, in the list of chains."""
+        return self._next
+
     def take(self, seq: int) -> bytes:
         """The next command, numbered `seq`, of this very moment."""
         parts = self._parts[self._next]

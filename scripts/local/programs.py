@@ -9,10 +9,11 @@ from typing import Final, Literal
 from aro.adapters import embedded
 from aro.contracts.products import product
 from local.home import Home
-from local.page import built_page
 from local.settings import LocalSettings
 
 LOOPBACK: Final = embedded.LOOPBACK
+PAGE: Final = Path(__file__).resolve().parents[2] / "services" / "dashboard" / "dist"
+"""Where build-page.sh leaves the dashboard."""
 Kind = Literal["redis", "mongo", "http"]
 STORES, SERVICES, PIPELINE, FEED = 0, 1, 2, 3
 """Tiers: all start together; they end from the last to the first, so that nothing is cut off from what it needs."""
@@ -148,7 +149,7 @@ def _inner(name: str, module: str, port: int, variable: str) -> Program:
 def _api_gateway(settings: LocalSettings) -> Program:
     program = _service("api-gateway", "api_gateway", settings.api_port, "ARO_API_PORT")
     operations = settings.api_operations_port
-    page = {} if (folder := built_page()) is None else {"ARO_PAGE_DIR": str(folder)}
+    page = {"ARO_PAGE_DIR": str(PAGE)} if (PAGE / "index.html").is_file() else {}
     return replace(
         program,
         environ={

@@ -10,6 +10,7 @@ from typing import Any, Final
 from local import health, schema, stopping, supervision
 from local.account import access_token
 from local.home import Home
+from local.page import page_link
 from local.processes import of_platform
 from local.programs import FEED, PIPELINE, SERVICES, STORES, FeedOptions, Program, environment, programs
 from local.settings import LocalSettings
@@ -31,7 +32,8 @@ class CannotStart(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Started:
-    """A healthy platform. `was_running`: there was nothing to start. `before`: the feed of the start before it."""
+    """A healthy platform. `was_running`: there was nothing to start. `before`: the feed of the start before it. `page`:
+    an address that logs a browser in; None if there is no page."""
 
     home: Home
     settings: LocalSettings
@@ -40,6 +42,7 @@ class Started:
     token: str
     was_running: bool
     before: FeedOptions
+    page: str | None = None
 
 
 class Progress:
@@ -180,8 +183,9 @@ def _finish(
 ) -> Started:
     with progress.phase("demo account") as words:
         token = access_token(home, settings.api_port)
+        page = page_link(home, settings)
         words.append(f"logged in; its password is in {home.demo.name}")
-    return Started(home, settings, feed, plan, token, was_running, before)
+    return Started(home, settings, feed, plan, token, was_running, before, page)
 
 
 def _replace_feed(home: Home, plan: list[Program], password: str) -> None:

@@ -40,6 +40,8 @@ def summary(started: Started) -> str:
         "see and stop:",
         f"  {here}./scripts/start-local.sh --status",
         f"  {here}./scripts/stop-local.sh",
+        "",
+        *_page(started),
     ]
     return "\n".join(lines)
 
@@ -54,6 +56,16 @@ def table(reports: Sequence[Report]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def _page(started: Started) -> list[str]:
+    """Last, because it is what most will want."""
+    if started.page is None:
+        return ["the page is not there: it could not be built when this platform was started"]
+    return [
+        "look at it, logged in as the demo account (this link works once, within ten minutes):",
+        f"  {started.page}",
+    ]
 
 
 def _leftovers(started: Started) -> list[str]:

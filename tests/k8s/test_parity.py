@@ -121,7 +121,7 @@ def test_manifests_believe_nobody_without_the_ingress_component() -> None:
 
 def test_both_run_the_same_processes() -> None:
     ours = {name for name, service in compose_services().items() if service["image"].startswith("option-aro/")}
-    assert ours - {"secrets", "mongo-init", "load"} == set(PROCESSES)
+    assert ours - {"secrets", "mongo-init", "welcome", "load"} == set(PROCESSES)
     assert set(workloads()) - {"redis", "mongo", "mongo-provision"} == set(PROCESSES)
 
 

@@ -3,7 +3,7 @@
 import uuid
 
 from aro.adapters.clock import Clock
-from aro.adapters.tokens import ROLE_ADMIN, SCOPE_ADMIN
+from aro.adapters.tokens import ROLE_ADMIN, ROLE_USER, SCOPE_ADMIN
 from aro.adapters.user_store import User, UserStore
 from aro.contracts.problems import Conflict, NotFound
 from aro.runtime.logs import get_logger
@@ -55,13 +55,20 @@ class Administration:
 
     def create_admin(self, email: str, password_hash: str) -> User:
         """A verified account with the role admin. Raises `Conflict` if the e-mail has an account."""
+        return self._create(email, password_hash, ROLE_ADMIN)
+
+    def create_user(self, email: str, password_hash: str) -> User:
+        """A verified account without a role to speak of. Raises `Conflict` if the e-mail has an account."""
+        return self._create(email, password_hash, ROLE_USER)
+
+    def _create(self, email: str, password_hash: str, role: str) -> User:
         now_ms = self._clock.now_ms()
         user = User(
             id=uuid.uuid4().hex,
             email=email,
             password_hash=password_hash,
             password_ts=now_ms,
-            role=ROLE_ADMIN,
+            role=role,
             created_ts=now_ms,
             verified_ts=now_ms,
         )

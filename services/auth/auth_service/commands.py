@@ -1,6 +1,7 @@
 """``admin …`` and ``keys …``: what an operator does on the command line. Each command returns the lines to print."""
 
 import argparse
+import secrets
 import time
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +20,7 @@ from auth_service.administration import Administration
 from auth_service.credentials import Unacceptable, checked_email, checked_password, normalise_email
 from auth_service.endings import Endings
 from auth_service.invitations import MADE_BY_COMMAND, MOST_HOURS, USUAL_HOURS, Invitations
+from auth_service.links import login_link
 from auth_service.settings import AdminSettings, KeySettings
 
 MONGO_SECONDS: Final = 5.0
@@ -39,6 +41,14 @@ def add_parsers(parser: argparse.ArgumentParser) -> None:
         ("password", "give an account another password, and end its sessions"),
     ):
         admin.add_parser(name, help=text).add_argument("email")
+    link = admin.add_parser("link", help="print an address that logs one browser in, once, within ten minutes")
+    link.add_argument("email")
+    link.add_argument(
+        "--page", required=True, metavar="URL", help="where browsers find the page, like http://127.0.0.1:8000"
+    )
+    link.add_argument(
+        "--create", action="store_true", help="make the account if there is none; nobody knows its password"
+    )
     invite = admin.add_parser("invite", help="print an invitation to register")
     invite.add_argument("--email", help="the only one that may use it")
     invite.add_argument("--hours", type=int, default=USUAL_HOURS, choices=range(1, MOST_HOURS + 1), metavar="N")
@@ -78,8 +88,13 @@ def run_admin(arguments: argparse.Namespace, settings: AdminSettings, ask_passwo
         users.ensure()
         endings = Endings(None, SessionStore(database), PersonalTokenStore(database), clock)
         administration = Administration(users, endings, clock)
+        passwords = Passwords(settings.password_profile)
+        if arguments.command == "link":
+            user = _linked(arguments, users, administration, passwords)
+            sessions = SessionStore(database)
+            sessions.ensure()
+            return [login_link(user, sessions, clock, page=arguments.page, hours=settings.session_hours)]
         if arguments.command in ("create", "password"):
-            passwords = Passwords(settings.password_profile)
             return _with_password(arguments, users, administration, passwords, ask_password)
         return _change(arguments, users, administration)
     except AroError as error:
@@ -107,6 +122,15 @@ def _with_password(
     user = _known(users, arguments.email)
     administration.reset_password(user.id, passwords.hash(checked_password(ask_password(), user.email)))
     return [f"{user.email} has another password, and its sessions are ended"]
+
+
+def _linked(
+    arguments: argparse.Namespace, users: UserStore, administration: Administration, passwords: Passwords
+) -> User:
+    user = users.by_email(normalise_email(arguments.email))
+    if user is not None or not arguments.create:
+        return user or _known(users, arguments.email)
+    return administration.create_user(checked_email(arguments.email), passwords.hash(secrets.token_urlsafe(32)))
 
 
 def _change(arguments: argparse.Namespace, users: UserStore, administration: Administration) -> list[str]:

@@ -38,6 +38,9 @@ class AdminSettings:
     password_profile: str = setting(
         "ARO_PASSWORD_PROFILE", "cost of argon2id hashes", default=OWASP_MINIMUM, choices=tuple(PROFILES)
     )
+    session_hours: int = setting(
+        "ARO_SESSION_HOURS", "how long a session can be refreshed at all", default=720, minimum=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +76,6 @@ class AuthSettings(KeySettings, AdminSettings):
         "whether an administrator must have verified an account before it can log in",
         default=VERIFICATION_OFF,
         choices=(VERIFICATION_OFF, VERIFICATION_REQUIRED),
-    )
-    session_hours: int = setting(
-        "ARO_SESSION_HOURS", "how long a session can be refreshed at all", default=720, minimum=1
     )
     session_idle_hours: int = setting(
         "ARO_SESSION_IDLE_HOURS", "how long a session lasts that nobody refreshes", default=168, minimum=1

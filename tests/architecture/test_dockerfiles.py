@@ -9,9 +9,7 @@ SERVICES = {folder.name: package for package, folder in service_packages().items
 COMPILER = re.compile(r"# hadolint ignore=DL3008\nRUN apt-get update .* gcc .*\n")
 FOLDERS_OF_VOLUMES = re.compile(r" \\\n && install -d -o aro[^\n]*(?:\n  +[^\n]*)*")
 SERVES_THE_PAGE = "api-gateway"
-PAGE_STAGE = re.compile(
-    r"ARG NODE=.*\n|\nFROM \$\{NODE\} AS page\n(?:.+\n)+|COPY --from=page .*\n| \\\n    ARO_PAGE_DIR=.*"
-)
+PAGE_STAGE = re.compile(r"# Node.js .*\nFROM base AS page\n(?:.+\n)+\n|COPY --from=page .*\n| \\\n    ARO_PAGE_DIR=.*")
 """The dashboard is built in the image of the service that serves it, and nowhere else."""
 COMPILES = {"analytics", "worker-enricher"}
 """Services that solve volatilities, with the kernel that their images are built with."""

@@ -59,7 +59,8 @@ export function compact(value: Value, market: Market): string {
   const [unit, name] = (market.currency === "INR" ? INDIAN : WESTERN).find(([from]) => size >= from) ?? [1, ""];
   const scaled = size / unit;
   const digits = unit === 1 ? 0 : scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2;
-  return `${value < 0 && scaled >= 0.5 / 10 ** digits ? "−" : ""}${scaled.toFixed(digits)}${name ? ` ${name}` : ""}`;
+  const text = grouping(market, digits).format(scaled);
+  return `${value < 0 && /[1-9]/.test(text) ? "−" : ""}${text}${name ? ` ${name}` : ""}`;
 }
 
 /** The same with its sign. */
@@ -69,7 +70,8 @@ export function compactSigned(value: Value, market: Market): string {
 }
 
 export function money(value: Value, market: Market): string {
-  return isNumber(value) ? `${SYMBOLS[market.currency] ?? ""}${compact(value, market)}` : MISSING;
+  if (!isNumber(value)) return MISSING;
+  return `${value < 0 ? "−" : ""}${SYMBOLS[market.currency] ?? ""}${compact(Math.abs(value), market)}`;
 }
 
 /** An annual decimal as per cent: 0.1697 is 16.97 %. */

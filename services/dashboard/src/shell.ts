@@ -293,7 +293,7 @@ export class Shell {
       (this.#fault && `${this.#fault.charAt(0).toUpperCase()}${this.#fault.slice(1)}.`) ||
       live.refusal ||
       trouble(freshness, age) ||
-      (feed.asOf === undefined ? "" : `You look at ${instant(feed.asOf, catalog.market(product).timezone)}.`);
+      (feed.asOf === undefined ? "" : `You look at ${instant(feed.asOf, catalog.market(product).timezone)}. “Live” brings you back.`);
     this.#band.dataset.kind = this.#fault || live.refusal ? "fault" : freshness;
     if (this.#band.textContent !== said) this.#band.textContent = said;
     this.#timeBar.draw();

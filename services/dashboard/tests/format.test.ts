@@ -31,7 +31,7 @@ test("large counts are in lakh and crore, or in millions", () => {
   assert.equal(format.compact(-1_560, INDIA), "−1.56 k");
   assert.equal(format.compactSigned(605, INDIA), "+605");
   assert.equal(format.compactSigned(0, INDIA), "0");
-  assert.equal(format.money(-493_624_855_956, INDIA), "₹−49362 Cr");
+  assert.equal(format.money(-493_624_855_956, INDIA), "−₹49,362 Cr");
 });
 
 test("a minus is as wide as a plus, and nothing has no sign", () => {

@@ -85,8 +85,8 @@ class ChainView implements Mounted {
     const names = chosenColumns(WIDE.matches);
     const columns = COLUMNS.filter(({ name }) => names.has(name));
     this.#ladder = new Ladder(columns, this.#context.market());
-    this.#scroll.replaceChildren();
     if (this.#chain?.data) this.#show(this.#chain);
+    else this.#showEmpty();
   }
 
   #show(reading: Reading<Chain>): void {
@@ -103,9 +103,16 @@ class ChainView implements Mounted {
       if (!this.#ladder.element.isConnected) this.#scroll.replaceChildren(this.#ladder.element);
       this.#centre();
     } else {
-      this.#scroll.replaceChildren();
+      this.#showEmpty();
     }
     this.#drawSummary();
+  }
+
+  #showEmpty(): void {
+    const words = document.createElement("p");
+    words.className = "empty";
+    words.textContent = this.#words() ?? "";
+    this.#scroll.replaceChildren(words);
   }
 
   /** Once for a chain: the row at the money in the middle, and the strikes in the middle of a narrow window. */
@@ -179,16 +186,18 @@ class ChainView implements Mounted {
     );
   }
 
+  /** Beside numbers that are there; where there are none, the words are in their place. */
   #drawWords(): TemplateResult | typeof nothing {
-    const reading = this.#chain;
-    if (reading === undefined || reading.freshness === "loading") {
-      const { expiry } = this.#context.place;
-      const words = expiry === undefined ? "There is no expiry that is not over." : "Loading the chain …";
-      return html`<p class="trouble" role="status">${words}</p>`;
-    }
-    const age = reading.data === undefined ? undefined : Math.max(0, this.#context.now() - reading.data.source_ts);
-    const words = trouble(reading.freshness, age, reading.problem);
+    const words = this.#chain?.data === undefined ? undefined : this.#words();
     return words === undefined ? nothing : html`<p class="trouble">${words}</p>`;
+  }
+
+  #words(): string | undefined {
+    const reading = this.#chain;
+    if (this.#context.place.expiry === undefined) return "There is no expiry that is not over.";
+    if (reading === undefined || reading.freshness === "loading") return "Loading the chain …";
+    const age = reading.data === undefined ? undefined : Math.max(0, this.#context.now() - reading.data.source_ts);
+    return trouble(reading.freshness, age, reading.problem);
   }
 
   #drawChoice(): TemplateResult {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from figures import differences
+from figures import differences, is_shown
 
 from aro.adapters.clock import iso
 from aro.testing.browser import Browser, program
@@ -164,6 +164,20 @@ def ladder_differences(shown: dict[str, Any], chain: dict[str, Any]) -> list[str
     return found
 
 
+def figure_column(page: Dashboard, figure: str, column: int) -> list[str]:
+    """A column of the table that stands for a picture, opened if it was not; empty while there is none."""
+    return list(
+        page.browser.evaluate(
+            f"""(() => {{
+              const figure = document.querySelector('[data-figure="{figure}"]');
+              const turn = figure?.querySelector("button[aria-pressed]");
+              if (turn?.ariaPressed === "false") turn.click();
+              return [...figure?.querySelectorAll("tbody tr") ?? []].map((row) => row.children[{column}].textContent);
+            }})()"""
+        )
+    )
+
+
 def test_every_view_shows_live_data(page: Dashboard) -> None:
     assert page.views[:2] == ["overview", "chain"]
     for view in page.views:
@@ -218,6 +232,50 @@ def test_time_travel_shows_the_past_and_returns(platform: Platform, page: Dashbo
     page.browser.press("l")
     page.wait_live("chain")
     assert "as_of" not in page.place
+
+
+def test_figures_of_the_past_are_those_of_rest(platform: Platform, page: Dashboard, rest: requests.Session) -> None:
+    expiry, api = nearest_expiry(page), f"{platform.url('api')}/api/v1"
+    # Surfaces are not back-filled: the instant is that of one that was published.
+    as_of = rest.get(f"{api}/analytics/NIFTY/surface", timeout=10).json()["source_time"].replace("+00:00", "Z")
+
+    def asked(path: str, **query: str) -> Any:
+        def answer() -> requests.Response | None:
+            found = rest.get(f"{api}{path}", params={"as_of": as_of, **query}, timeout=10)
+            return found if found.ok else None
+
+        return eventually(answer, f"{path} to be stored", seconds=20).json()
+
+    def same(figure: str, column: int, values: list[float | None], field: str) -> bool:
+        shown = [text for text in figure_column(page, figure, column) if text != "–"]
+        known = [value for value in values if value is not None]
+        return len(shown) == len(known) > 0 and all(map(is_shown, shown, known, itertools.repeat(field)))
+
+    smile, change = (asked(f"/analytics/NIFTY/{route}", expiry=expiry) for route in ("smile", "oi-change"))
+    surface, bars = asked("/analytics/NIFTY/surface"), asked("/ohlc/NIFTY", interval="1m", metric="spot")
+    atm = surface["moneyness"].index(0.0)
+    page.go(f"/positioning/NIFTY/{expiry}?as_of={as_of}&range=all")
+    for column, side in ((1, "puts"), (2, "calls")):
+        values = change[side]["open_interest"]
+        eventually(
+            lambda c=column, v=values: same("open-interest", c, v, "open_interest"), f"{side} of then", seconds=20
+        )
+    page.go(f"/smile/NIFTY/{expiry}?as_of={as_of}&range=all&axis=strike")
+    fitted = dict(zip(smile["strikes"], smile["fitted_iv"], strict=True))
+
+    def is_fitted() -> bool:
+        rows = zip(figure_column(page, "smile", 0), figure_column(page, "smile", 8), strict=True)
+        drawn = [is_shown(text, fitted[float(strike.replace(",", ""))], "iv") for strike, text in rows]
+        return len(drawn) > 10 and all(drawn)
+
+    eventually(is_fitted, "the fitted curve of then", seconds=20)
+    page.go(f"/smile/NIFTY/{expiry}?as_of={as_of}")
+    known = [i for i in range(len(surface["moneyness"])) if any(row["iv"][i] is not None for row in surface["slices"])]
+    at_the_money = [row["iv"][atm] for row in surface["slices"]]
+    eventually(lambda: same("surface", 1 + known.index(atm), at_the_money, "iv"), "the surface of then", seconds=20)
+    page.go(f"/history/NIFTY/{expiry}?as_of={as_of}")
+    closes = [bar["close"] for bar in bars["bars"]]
+    eventually(lambda: same("history", 4, closes, "spot"), "the bars of then", seconds=20)
 
 
 def test_a_gateway_that_dies_is_told_and_is_right_again(

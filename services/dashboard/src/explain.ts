@@ -5,6 +5,7 @@ import { type Api, Problem } from "./api";
 import { isTerm, type Term, term, type TermName } from "./glossary";
 
 const HOVER_MS = 350;
+const OF_A_PRODUCT = new Set(["variance-index", "iv-rank", "surface", "term-structure"]);
 const SHOWN_INPUTS = 8;
 
 interface Explanation {
@@ -103,7 +104,7 @@ export class Explainer {
   async #explain(subject: Subject, target: Element): Promise<void> {
     const { term: about, product, expiry } = subject;
     if (about.explain === undefined || product === undefined) return;
-    const whole = about.explain === "variance-index" || about.explain === "iv-rank";
+    const whole = OF_A_PRODUCT.has(about.explain);
     const query = { explain: 1, as_of: this.#asOf(), expiry: whole ? undefined : expiry };
     let found: Explanation | string;
     try {

@@ -75,11 +75,67 @@ const TERMS = {
     definition: "IV of the 25-delta call less that of the 25-delta put, off the fitted smile.",
     explain: "smile",
   },
+  bf25: {
+    name: "Butterfly",
+    unit: "vol points",
+    definition: "Mean IV of the 25-delta call and put less that at the money, off the fitted smile.",
+    explain: "smile",
+  },
+  skew_25d_norm: {
+    name: "Skew over ATM",
+    unit: "ratio",
+    definition: "Minus the 25-delta risk reversal, over the IV at the money.",
+    explain: "smile",
+  },
+  smile_rmse: {
+    name: "Error of the fit",
+    unit: "vol points",
+    definition: "Root mean square distance of the quotes in the fit from the fitted smile.",
+    explain: "smile",
+  },
   gex_flip: {
     name: "Gamma flip",
     unit: "points",
     definition: "The spot at which gamma exposure, priced anew there, changes its sign (dealers long calls, short puts).",
     explain: "gex",
+  },
+  gex: {
+    name: "Gamma exposure",
+    unit: "quote currency per 1 % of the underlying",
+    definition: "What dealers would have to trade if the underlying moved by 1 %. Who is long and who is short is an assumption.",
+    explain: "gex",
+  },
+  gex_by_spot: {
+    name: "Gamma exposure by spot",
+    unit: "quote currency per 1 % of the underlying",
+    definition: "The whole book priced anew at each spot, with the volatility of each strike kept. Where it changes its sign is the flip.",
+    explain: "gex",
+  },
+  buildup: {
+    name: "Build-up",
+    unit: "class",
+    definition:
+      "Price up with open interest up is long build-up, with it down short covering; price down with it up is short build-up, with it down long unwinding.",
+    explain: "oi-buildup",
+  },
+  smile: {
+    name: "Smile",
+    unit: "per cent a year",
+    definition:
+      "IV of bids, mids and asks out of the money, and the SVI curve fitted to them: dashed where it is extrapolated. The chord joins the 25-delta put and call.",
+    explain: "smile",
+  },
+  surface: {
+    name: "Surface",
+    unit: "per cent a year",
+    definition: "IV of all expiries together, fitted so that they have no arbitrage among them.",
+    explain: "surface",
+  },
+  term_structure: {
+    name: "Term structure",
+    unit: "per cent a year",
+    definition: "IV at the money by expiry, of constant maturities, and (forward) of the time between an expiry and the one before.",
+    explain: "term-structure",
   },
   call_wall: {
     name: "Call wall",

@@ -9,7 +9,7 @@ import { day, duration, instant } from "./format";
 import { BADGES, trouble } from "./freshness";
 import type { Live } from "./live";
 import type { Product, Status } from "./messages";
-import { formatPlace, moved, parsePlace, type Place } from "./router";
+import { formatPlace, moved, parsePlace, type Place, sameChoices } from "./router";
 import type { Session } from "./session";
 import { TimeBar } from "./timebar";
 import type { Context, Freshness, Mounted, View } from "./view";
@@ -118,7 +118,7 @@ export class Shell {
 
   async #completed(view: View, place: Place): Promise<Place> {
     const { catalog } = this.#parts;
-    const named = { view: view.name, asOf: place.asOf };
+    const named = { view: view.name, asOf: place.asOf, choices: place.choices };
     this.#expiries = [];
     if (view.scope === "platform") return { ...named, product: place.product };
     const known = this.#products.some(({ product }) => product === place.product);
@@ -138,9 +138,9 @@ export class Shell {
   }
 
   #show(view: View, before: Place): void {
-    const { product, expiry } = this.#place;
+    const { product, expiry, choices } = this.#place;
     const same = view === this.#view && this.#mounted !== undefined;
-    if (same && before.product === product && before.expiry === expiry) return;
+    if (same && before.product === product && before.expiry === expiry && sameChoices(before.choices, choices)) return;
     document.title = [view.title, product, expiry && day(expiry), "Option ARO"].filter(Boolean).join(" · ");
     if (same && this.#mounted?.update) {
       this.#leave();

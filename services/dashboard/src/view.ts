@@ -61,7 +61,7 @@ export interface Context {
 
 export interface Mounted {
   /**
-   * The place has changed within this view (another product or expiry): all follows have been left, and `context` is a
+   * The place has changed within this view (another product, expiry or choice): all follows have been left, and `context` is a
    * new one. Without `update`, the view is mounted anew.
    */
   update?(context: Context): void;

@@ -33,7 +33,6 @@ from aro.contracts.names import (
     TASK_SURFACE,
 )
 from aro.runtime import tracing
-from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.vitals import reporter
 from worker_enricher import schedule
 from worker_enricher.bar_desk import BarDesk
@@ -111,8 +110,8 @@ def create_app(settings: WorkerSettings) -> Celery:
         with tracing.span("store raw batch", kind="consumer", carrier=_sender(), entries=entries):
             hands[0].keeper.keep(batch)
 
-    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
-    app.task(pass_over, name=TASK_STORE_RAW, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
+    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH)
+    app.task(pass_over, name=TASK_STORE_RAW, queue=QUEUE_ENRICH)
     _add_periodic(app, hands)
     observe_tasks()
     signals.worker_process_init.connect(open_after_fork, weak=False)

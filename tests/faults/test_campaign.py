@@ -9,7 +9,9 @@ import pytest
 pytestmark = pytest.mark.fault
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED = 11
+SEED = 3404
+"""Its first eight faults: Redis loses its file, MongoDB is killed, a slow network, lost tasks, foreign keys, a pool's
+child killed between MongoDB and publish, clients cut off, FLUSHALL."""
 SECONDS = 90
 """Of faults and of the platform's start. The last fault heals, and everything comes to rest, after that."""
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -43,6 +44,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 def main() -> int:
     given = options(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # then nothing is left behind
     if given.list:
         for fault in FAULTS:
             print(f"{fault.name:<22} {', '.join(filter(None, fault.targets))}  {missing(fault.need)}".rstrip())

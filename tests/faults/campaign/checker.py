@@ -26,6 +26,7 @@ from aro.contracts.names import (
     COLLECTION_TICKS,
     Channel,
     chain_channel,
+    metrics_channel,
     parse_channel,
     snapshot_id,
     tick_id,
@@ -332,40 +333,49 @@ class _Order:
 
 
 class _Age:
-    """Of one client: how old what it shows is while it is told that it is live."""
+    """Of one client: how old what it shows is while it is told that it is live, twice in a row: in a burst the status
+    may come a moment before the news that it is about."""
 
     def __init__(self, limit_ms: float) -> None:
         self._limit_ms = limit_ms
         self._shown: dict[str, float] = {}
-        """Product → `source_ts` of what came last."""
-        self._live: dict[str, float] = {}
-        """Product → `server_ts` of the status that called it live."""
+        """Channel → `source_ts` of what it shows."""
+        self._before: dict[str, float] = {}
+        """What was live at the last status → how old it was then."""
         self._is_late: set[str] = set()
         self.oldest_ms = 0.0
 
     def take(self, event: Event) -> Iterator[tuple[What, str]]:
         if event["event"] == "connected":
-            self._live, self._shown = {}, {}
-        elif event["event"] in _STATES and event["channel"] == "status":
-            self._live = {name: event["server_ts"] for name, state in event["products"].items() if state == "live"}
-        elif event["event"] in _STATES and event.get("source_ts") is not None:
-            channel = parse_channel(event["channel"])
-            if channel.kind in _STORED_AS and channel.product is not None:
-                self._shown[channel.product] = event["source_ts"]
-        yield from self._late(event["at"])
+            self._shown, self._before = {}, {}
+        elif event["event"] not in _STATES:
+            return
+        elif event["channel"] == "status":
+            yield from self._compare(event)
+        elif event.get("source_ts") is not None:
+            self._shown[event["channel"]] = event["source_ts"]
 
-    def _late(self, now: float) -> Iterator[tuple[What, str]]:
-        for product, server_ts in self._live.items():
-            shown = self._shown.get(product)
-            if shown is None or now - server_ts > STATUS_MS:
-                continue
-            age = now - shown
-            self.oldest_ms = max(self.oldest_ms, age)
-            if age <= self._limit_ms:
-                self._is_late.discard(product)
-            elif product not in self._is_late:
-                self._is_late.add(product)
-                yield "stale while live", f"{product} is called live and what is shown is {age / 1000:.1f} s old"
+    def _compare(self, status: Event) -> Iterator[tuple[What, str]]:
+        is_news = status["at"] - status["server_ts"] <= STATUS_MS
+        ages = {name: self._age(name, status["at"]) for name in (status["live"] if is_news else ())}
+        for name, age in ages.items():
+            lasting = min(age, self._before.get(name, 0.0))
+            self.oldest_ms = max(self.oldest_ms, lasting)
+            if lasting <= self._limit_ms:
+                self._is_late.discard(name)
+            elif name not in self._is_late:
+                self._is_late.add(name)
+                yield "stale while live", f"{name} is called live and what is shown is {lasting / 1000:.1f} s old"
+        self._before = ages
+
+    def _age(self, name: str, now: float) -> float:
+        """Of an expiry the older one of its chain and metrics, of a product its newest."""
+        product, _, expiry = name.partition("|")
+        if expiry:
+            shown = [self._shown.get(channel(product, expiry)) for channel in (chain_channel, metrics_channel)]
+            return max((now - ts for ts in shown if ts is not None), default=0.0)
+        known = [ts for channel, ts in self._shown.items() if channel.split(":")[1] == product]
+        return now - max(known) if known else 0.0
 
 
 def _healing(fault: Event, facts: _Facts) -> Healing:
@@ -418,9 +428,13 @@ def _channel_of(fault: str) -> str:
     return fault.partition(": ")[0]
 
 
-def window(history: Iterable[Event], violation: Violation, *, most: int = 40) -> list[Event]:
-    """The least of the history that shows `violation`: what concerns it, and the faults around it."""
+def window(history: Iterable[Event], violation: Violation, *, most: int = 16) -> list[Event]:
+    """The least of the history that shows `violation`: what concerns it, and the faults before and after it."""
     around = [event for event in history if _concerns(event, violation)]
+    last = max(
+        (event["number"] for event in around if event["kind"] == "fault" and event["at"] <= violation.at), default=0
+    )
+    around = [event for event in around if event.get("number", last) in (last, last + 1)]
     before = [event for event in around if event["at"] <= violation.at][-most * 3 // 4 :]
     after = [event for event in around if event["at"] > violation.at][: most // 4]
     return before + after

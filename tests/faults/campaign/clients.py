@@ -30,7 +30,8 @@ class _Unjudged(Truth):
 
 class RecordedContinuity(Continuity):
     """Notes events ``connected``, ``answered``, ``resync``, ``heartbeat``, ``draining``, ``error``, and states with
-    their position, `source_seq`, `source_ts` and digests; of the status also `server_ts` and each product's state."""
+    their position, `source_seq`, `source_ts` and digests; of the status also `server_ts` and what is `live`:
+    ``NIFTY|`` for the product, ``NIFTY|2026-12-29`` for an expiry."""
 
     def __init__(self, number: int, recorder: Recorder) -> None:
         super().__init__(_Unjudged())
@@ -66,7 +67,8 @@ class RecordedContinuity(Continuity):
         fields |= {"source_seq": data.get("source_seq"), "source_ts": data.get("source_ts")}
         if channel == "status":
             fields |= {"server_ts": data["server_ts"]}
-            fields |= {"products": {item["product"]: item["state"] for item in data["products"]}}
+            live = [item for item in data["products"] if item["state"] == "live"]
+            fields |= {"live": [f"{item['product']}|{expiry}" for item in live for expiry in ("", *item["expiries"])]}
         self._note(event, **fields, content=content, exact=exact)
         self.last[channel] = time.time() * 1000, data.get("source_ts") or 0.0
 

@@ -21,7 +21,6 @@ from aro.contracts.names import COLLECTION_CHAINS, PUBSUB_LIVE, live_key, parse_
 from aro.testing import wrong_clock
 from aro.testing.eventually import eventually
 from aro.testing.platform import SERVICES
-from aro.testing.servers import Process
 from campaign import injections
 from campaign.stage import Stage
 
@@ -108,8 +107,8 @@ def redis_lost_its_file(stage: Stage, _: str, __: float) -> Detail:
     stage.lose("PING")
     server.kill()
     shutil.rmtree(directory / "appendonlydir")
-    Process.start(server)
-    stage.platform.guard("redis")
+    with _replaced(stage, "redis"):
+        stage.platform.guard("redis")
     return {}
 
 
@@ -205,6 +204,7 @@ FAULTS: Final = (
     Fault("tasks again", injections.tasks_again, seconds=(2.0, 3.0)),
     Fault("tasks lost", injections.tasks_lost, seconds=(2.0, 4.0)),
     Fault("announcements lost", injections.announcements_lost),
+    Fault("foreign keys", injections.foreign_keys),
     Fault("pubsub killed", pubsub_killed),
     Fault("slow subscriber", slow_subscriber, ("gateway",), (5.0, 8.0)),
     Fault("clients cut", clients_cut),

@@ -6,7 +6,7 @@
 | `acknowledged` | `ids`, `stamp` | Redis confirmed them to the feed, by the feed's own clock at `stamp` |
 | `fault` | `number`, `name`, `target`, `detail` | the nemesis begins |
 | `healed` | `number` | the cause is gone, and whoever was killed runs again |
-| `recovered` | `number`, `ok` | everybody has fresh news and the ledger was empty once; else not in time |
+| `recovered` | `number`, `ok` | everybody has fresh news and nothing from before is owed; else not in time |
 | `held` | `ids` | what the ledger held at the moment when Redis lost everything |
 | `poison` | `entry`, `reason` | an entry that must become a dead letter for this reason |
 | `silent` | `channel`, `epoch`, `seq` | a state that was written and logged, but not announced |
@@ -32,19 +32,17 @@ Event = dict[str, Any]
 
 _sorted = msgspec.json.Encoder(order="sorted")
 _event = msgspec.json.Decoder(dict[str, Any])
-COMPUTED = ("computed_ts",)
+COMPUTED = "computed_ts"
 
 
 def digests(state: Any) -> tuple[str, str]:
-    """(content, exact) of a decoded state."""
-    content = (
-        {name: value for name, value in state.items() if name not in COMPUTED} if isinstance(state, dict) else state
-    )
-    return _digest(content), _digest(state)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.blake2b(_sorted.encode(value), digest_size=8).hexdigest()
+    """(content, exact) of a decoded state. Numbers are compared as numbers, members in any order."""
+    computed = None
+    if isinstance(state, dict) and COMPUTED in state:
+        state = dict(state)
+        computed = state.pop(COMPUTED)
+    content = hashlib.blake2b(_sorted.encode(state), digest_size=8).hexdigest()
+    return content, f"{content} {computed}"
 
 
 class Recorder:

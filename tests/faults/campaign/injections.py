@@ -145,6 +145,14 @@ def announcements_lost(stage: Stage, _: str, __: float) -> Detail:
     return {"channels": count}
 
 
+def foreign_keys(stage: Stage, _: str, __: float) -> Detail:
+    """Somebody writes over live states, and over the logs of other channels."""
+    states, logs = stage.series()[::3], stage.series()[1::3]
+    for name in [*map(live_key, states), *map(log_key, logs)]:
+        stage.redis.set(name, "nothing of ours")
+    return {"states": len(states), "logs": len(logs)}
+
+
 def _entries(stage: Stage, *, seconds: float, most: int | None = None) -> dict[str, dict[str, bytes]]:
     """Stream → entry id → message, of what passes through the ledger in so many seconds, or the first `most` chains."""
     found: dict[str, dict[str, bytes]] = {stream: {} for stream in LEDGER_STREAMS}

@@ -63,4 +63,6 @@ def _shortened(event: Event, violation: Violation) -> str:
     if "ids" in event:
         about = [name for name in event["ids"] if name in violation.about]
         event = {**event, "ids": (about or event["ids"])[:MOST_IDS]}
+    if "channels" in event:
+        event = {**event, "channels": {name: seq for name, seq in event["channels"].items() if name in violation.about}}
     return msgspec.json.encode(event).decode()[:300]

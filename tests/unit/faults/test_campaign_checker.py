@@ -233,17 +233,17 @@ def test_a_mongodb_that_ends_with_other_bytes_is_found():
     assert found(changed(sound(), is_stored(TURNS - 1, "chain_snapshots"), exact="other bytes")) == {"diverged"}
 
 
-def status(second: float, state: str) -> Event:
+def status(second: float, *live: str) -> Event:
     told = {"event": "update", "channel": "status", "epoch": "s", "seq": 0, "source_seq": None, "source_ts": None}
-    told |= {"server_ts": START + 1000 * second, "products": {PRODUCT: state}, "content": "", "exact": ""}
+    told |= {"server_ts": START + 1000 * second, "live": list(live), "content": "", "exact": ""}
     return client(second, **told)
 
 
-def with_status(history: list[Event], states: list[tuple[int, str]]) -> list[Event]:
-    """Told to the first client in between; the first one is a snapshot after its ack."""
+def with_status(history: list[Event], states: dict[int, tuple[str, ...]]) -> list[Event]:
+    """Told to the first client at these seconds; the first one is a snapshot after its ack."""
     found = list(history)
-    for seq, (second, shown) in enumerate(states, 1):
-        event = status(second, shown) | {"seq": seq, "exact": f"status {seq}"}
+    for seq, (second, live) in enumerate(states.items(), 1):
+        event = status(second, *live) | {"seq": seq, "exact": f"status {seq}"}
         if seq == 1:
             event["event"] = "snapshot"
             answered = next(e for e in found if e["kind"] == "client" and e["event"] == "answered" and e["client"] == 0)
@@ -252,19 +252,26 @@ def with_status(history: list[Event], states: list[tuple[int, str]]) -> list[Eve
     return sorted(found, key=lambda event: event["at"])
 
 
-def test_a_status_that_calls_old_news_live_is_found():
-    quiet = [event for event in sound() if not any(is_shown(second)(event) for second in range(16, 26))]
-    quiet = changed(quiet, is_shown(26), event="snapshot")
-    assert found(with_status(quiet, [(2, "live"), (20, "stale"), (25, "stale")])) == set()
-    assert found(with_status(quiet, [(2, "live"), (20, "live")])) == set(), "5 s are not too old"
-    assert found(with_status(quiet, [(2, "live"), (25, "live")])) == {"stale while live"}
+def quiet() -> list[Event]:
+    """For ten seconds the first client is shown nothing new."""
+    silent = [event for event in sound() if not any(is_shown(second)(event) for second in range(16, 26))]
+    return changed(silent, is_shown(26), event="snapshot")
+
+
+@pytest.mark.parametrize("live", [f"{PRODUCT}|", f"{PRODUCT}|{EXPIRY}"], ids=["product", "expiry"])
+def test_a_status_that_calls_old_news_live_is_found(live):
+    assert found(with_status(quiet(), {2: (), 24: (), 25: ()})) == set()
+    assert found(with_status(quiet(), {19: (live,), 20: (live,)})) == set(), "5 s are not too old"
+    assert found(with_status(quiet(), {24: (live,), 25: (live,)})) == {"stale while live"}
+
+
+def test_a_status_may_come_a_moment_before_the_news():
+    assert found(with_status(quiet(), {2: (), 25: (f"{PRODUCT}|",), 26: (f"{PRODUCT}|",)})) == set()
 
 
 def test_an_old_status_says_nothing():
-    quiet = [event for event in sound() if not any(is_shown(second)(event) for second in range(16, 26))]
-    quiet = changed(quiet, is_shown(26), event="snapshot")
-    late = changed(with_status(quiet, [(2, "live"), (25, "live")]), lambda e: e.get("seq") == 2 and "server_ts" in e)
-    assert found(changed(late, lambda e: e.get("server_ts") == START + 25_000, server_ts=START + 15_000)) == set()
+    late = with_status(quiet(), {24: (f"{PRODUCT}|",), 25: (f"{PRODUCT}|",)})
+    assert found(changed(late, lambda e: "server_ts" in e, server_ts=START + 15_000)) == set()
 
 
 def test_a_client_that_waits_too_long_after_a_fault_is_found():

@@ -30,6 +30,11 @@ class Links:
         self._links[name] = link
         return link
 
+    @property
+    def native_id(self) -> int | None:
+        """Of its thread, as the operating system knows it."""
+        return self._thread.native_id
+
     def __getitem__(self, name: str) -> "Link":
         return self._links[name]
 

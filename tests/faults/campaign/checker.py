@@ -15,7 +15,7 @@ What is promised, and by which decision:
 """
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -38,6 +38,8 @@ AT_RISK_MS = 3_000
 """See `feed_generator.sender.AT_RISK_SECONDS`."""
 FUZZ_MS = 300
 """The log of the feed is read this much later at most; an acknowledgement as old as that may be on either side."""
+LASTING_MS = 800
+"""A status comes each second."""
 STATUS_MS = 3_000
 """An older status says nothing about now."""
 
@@ -333,21 +335,22 @@ class _Order:
 
 
 class _Age:
-    """Of one client: how old what it shows is while it is told that it is live, twice in a row: in a burst the status
-    may come a moment before the news that it is about."""
+    """Of one client: how old what it shows is while it is told that it is live, and was `LASTING_MS` before too: in a
+    burst the status may come a moment before the news that it is about."""
 
     def __init__(self, limit_ms: float) -> None:
         self._limit_ms = limit_ms
         self._shown: dict[str, float] = {}
         """Channel → `source_ts` of what it shows."""
-        self._before: dict[str, float] = {}
-        """What was live at the last status → how old it was then."""
+        self._statuses: deque[tuple[float, dict[str, float]]] = deque()
+        """When one came, and how old what it called live was then; the first is the newest that is old enough."""
         self._is_late: set[str] = set()
         self.oldest_ms = 0.0
 
     def take(self, event: Event) -> Iterator[tuple[What, str]]:
         if event["event"] == "connected":
-            self._shown, self._before = {}, {}
+            self._shown = {}
+            self._statuses.clear()
         elif event["event"] not in _STATES:
             return
         elif event["channel"] == "status":
@@ -358,15 +361,19 @@ class _Age:
     def _compare(self, status: Event) -> Iterator[tuple[What, str]]:
         is_news = status["at"] - status["server_ts"] <= STATUS_MS
         ages = {name: self._age(name, status["at"]) for name in (status["live"] if is_news else ())}
+        self._statuses.append((status["at"], ages))
+        until = status["at"] - LASTING_MS
+        while len(self._statuses) > 1 and self._statuses[1][0] <= until:
+            self._statuses.popleft()
+        came, before = self._statuses[0]
         for name, age in ages.items():
-            lasting = min(age, self._before.get(name, 0.0))
+            lasting = min(age, before.get(name, 0.0)) if came <= until else 0.0
             self.oldest_ms = max(self.oldest_ms, lasting)
             if lasting <= self._limit_ms:
                 self._is_late.discard(name)
             elif name not in self._is_late:
                 self._is_late.add(name)
                 yield "stale while live", f"{name} is called live and what is shown is {lasting / 1000:.1f} s old"
-        self._before = ages
 
     def _age(self, name: str, now: float) -> float:
         """Of an expiry the older one of its chain and metrics, of a product its newest."""

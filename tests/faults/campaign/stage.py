@@ -21,6 +21,7 @@ from aro.adapters import mongo, redis_client
 from aro.adapters.embedded import LOOPBACK
 from aro.adapters.ledger import Ledger
 from aro.adapters.live import LiveReader
+from aro.adapters.passed_over_store import PassedOverStore
 from aro.adapters.redis_vitals import oldest_owed_ms
 from aro.contracts.codec import message_id
 from aro.contracts.names import FIELD_MESSAGE, LEDGER_STREAMS, parse_channel
@@ -204,11 +205,12 @@ class Stage:
         return sorted(self._series)
 
     def owed(self) -> int:
-        """Entries of the ledger that are not acknowledged yet."""
+        """Entries of the ledger that are not acknowledged yet, and those that wait in MongoDB as they came."""
         try:
-            return sum(self.ledger.lag(stream) + self.ledger.pending(stream) for stream in LEDGER_STREAMS)
+            ledger = sum(self.ledger.lag(stream) + self.ledger.pending(stream) for stream in LEDGER_STREAMS)
         except redis.RedisError as error:
             raise AssertionError(f"redis: {error}") from None
+        return ledger + sum(block.entries for block in PassedOverStore(self.database).blocks())
 
     def at_rest(self) -> bool:
         """Whether every client has arrived where Redis is."""

@@ -51,8 +51,8 @@ class Platform:
         page: Path | None = None,
         own: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
-        """`page` is the folder of a built dashboard, which api serves then. `environ` holds for all services; what `own`
-        says of one wins, and is asked at each of its starts."""
+        """`page` is the folder of a built dashboard, which api serves then. `environ` holds for all services; what
+        `own` says of one wins, and is asked at each of its starts."""
         self.directory = directory
         self.redis = RedisServer(directory / "redis")
         self.mongo = MongoServer(directory / "mongo")

@@ -87,5 +87,10 @@ def test_words_that_are_no_names_are_not(source):
 
 def test_publish_script_announces_and_registers_where_readers_look():
     script = (SHARED / "adapters" / "publish.lua").read_text(encoding="utf-8")
-    assert re.findall(r"redis\.call\('PUBLISH', '([^']+)'", script) == [names.PUBSUB_LIVE]
-    assert re.findall(r"redis\.call\('SADD', '([^']+)'", script) == [names.LIVE_INDEX]
+    assert f"local bus, index = '{names.PUBSUB_LIVE}', '{names.LIVE_INDEX}'" in script
+    session = "' .. session .. '"  # as Lua puts it into the middle of a text, or at its end
+    bus, index = f"'{names.replay_bus(session)}'".removesuffix(" .. ''"), f"'{names.replay_index(session)}'"
+    assert f"    bus, index = {bus}, {index}\n" in script
+    assert f"redis.call('HEXISTS', '{names.KEY_REPLAY_ORDERS}', session)" in script
+    told = re.findall(r"redis\.call\('(PUBLISH|SADD)', (\w+), channel", script)
+    assert told == [("SADD", "index"), ("PUBLISH", "bus")]

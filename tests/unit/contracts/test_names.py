@@ -15,6 +15,9 @@ from aro.contracts.problems import UnknownChannel
         ("chain:NIFTY:2026-12-29", Channel("chain", "NIFTY", "2026-12-29")),
         ("metrics:NIFTY:*", Channel("metrics", "NIFTY", "*")),
         ("bars:NIFTY:1m", Channel("bars", "NIFTY", interval="1m")),
+        ("replay:0123456789abcdef:status", Channel("status", session="0123456789abcdef")),
+        ("replay:0123456789abcdef:ticks:NIFTY", Channel("ticks", "NIFTY", session="0123456789abcdef")),
+        ("replay:0123456789abcdef:chain:NIFTY:*", Channel("chain", "NIFTY", "*", session="0123456789abcdef")),
     ],
 )
 def test_channels_parse_and_print_as_written(text: str, channel: Channel) -> None:
@@ -26,7 +29,10 @@ def test_channels_parse_and_print_as_written(text: str, channel: Channel) -> Non
     "text",
     ["", "chain", "chain:NIFTY", "chain:NIFTY:", "chain:nifty:2026-12-29", "chain:NIFTY:2026-02-30", "ticks:",
      "ticks:NIFTY:2026-12-29", "status:x", "surface:NIFTY:2026-12-29", "surface:", "chain:NIFTY:2026-12-29\n",
-     "ticks:A" + "B" * 40, "bars:NIFTY", "bars:NIFTY:5m", "bars:NIFTY:", "bars:NIFTY:2026-12-29", "bars:NIFTY:1m:x"],
+     "ticks:A" + "B" * 40, "bars:NIFTY", "bars:NIFTY:5m", "bars:NIFTY:", "bars:NIFTY:2026-12-29", "bars:NIFTY:1m:x",
+     "replay:", "replay:0123456789abcdef", "replay:0123456789abcdef:", "replay:0123456789ABCDEF:status",
+     "replay:abc:status", "replay:0123456789abcdef:surface:NIFTY", "replay:0123456789abcdef:bars:NIFTY:1m",
+     "replay:0123456789abcdef:replay:0123456789abcdef:status", "replay:0123456789abcdef:chain:NIFTY:2026-02-30"],
 )  # fmt: skip
 def test_anything_else_is_no_channel(text: str) -> None:
     with pytest.raises(UnknownChannel):

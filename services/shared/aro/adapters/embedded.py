@@ -34,22 +34,13 @@ def mongo_command(*, port: int, directory: Path) -> list[str]:
     mongod = shutil.which("mongod")
     if mongod:
         return [mongod, "--port", str(port), "--bind_ip", LOOPBACK, "--dbpath", str(directory), "--quiet"]
-    if importlib.util.find_spec("secantus") is None:
+    launcher = Path(sys.executable).with_name("secantusd-py")
+    if not launcher.exists():
         raise ServerNotFound("no mongod on PATH and the package secantusdb is not installed")
     return [
         # With one malloc arena its memory stays flat; with one per thread it grew by 1 MB a minute, measured.
         *["env", "MALLOC_ARENA_MAX=1"],
-        *[
-            sys.executable,
-            "-m",
-            "aro.adapters.embedded_mongo",
-            "--host",
-            LOOPBACK,
-            "--port",
-            str(port),
-            "--storage-path",
-            str(directory),
-        ],
+        *[str(launcher), "--host", LOOPBACK, "--port", str(port), "--storage-path", str(directory)],
         # Standalone: nobody follows its oplog, and to keep one costs an insert a third of its time.
         *["--cache-size", "64M", "--standalone", "--log-level", "WARNING"],
     ]

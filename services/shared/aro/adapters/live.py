@@ -11,10 +11,13 @@ from typing import Any, Final
 
 import redis
 
-from aro.contracts.names import LIVE_INDEX, LOG_LENGTH, live_key, log_key
+from aro.contracts.names import LIVE_INDEX, LOG_LENGTH, is_replay, live_key, log_key
 
 LOG_BYTES: Final = 1 << 20
 """History kept per channel: 1 MiB, so about 30 chains or `LOG_LENGTH` metrics."""
+
+REPLAY_LOG_BYTES: Final = 64 << 10
+"""The same for a channel of a replay session, of which there are many: 2 chains or 40 metrics repair a short gap."""
 
 AT_ONCE: Final = 4
 """Publications in one call of the script: a call costs 20 µs here and there, and keeps Redis from others meanwhile."""
@@ -89,7 +92,8 @@ class LivePublisher:
             keys: list[str] = []
             arguments: list[str | int | bytes] = []
             for item in publications[start : start + AT_ONCE]:
-                length = max(1, min(LOG_LENGTH, LOG_BYTES // max(1, len(item.data))))
+                size = REPLAY_LOG_BYTES if is_replay(item.channel) else LOG_BYTES
+                length = max(1, min(LOG_LENGTH, size // max(1, len(item.data))))
                 keys += (live_key(item.channel), log_key(item.channel))
                 arguments += (item.source_seq, item.data, length, item.channel)
             pipe.evalsha(sha, len(keys), *keys, *arguments)

@@ -20,6 +20,34 @@ KEY_ENRICH_ERRORS: Final = "market:errors"
 KEY_LAST_SOURCE_SEQ: Final = "feed:source-seq"
 """Hash ``NIFTY|2026-12-29`` → the last ``source_seq`` that the feed used."""
 
+# --- Redis: replay sessions ----------------------------------------------------------------
+STREAM_REPLAY: Final = "replay:ledger"
+"""What sessions play, on its way to a worker; an entry leaves when it was published. No consumer group reads it."""
+KEY_REPLAY_ORDERS: Final = "replay:orders"
+"""Hash session id → what its owner wants. Who is in it exists; nothing is published for who is not."""
+KEY_REPLAY_PROGRESS: Final = "replay:progress"
+"""Hash session id → where it is."""
+KEY_REPLAY_PLAYER: Final = "replay:player"
+"""Held by the one process that plays sessions, as long as it lives."""
+KEY_REPLAY_RECORDINGS: Final = "replay:recordings"
+"""What that process could play besides history."""
+KEY_REPLAY_TURN: Final = "replay:turn"
+"""Held by the one consumer that hands on what sessions play."""
+REPLAY_PREFIX: Final = "replay:"
+REPLAY_ENDED: Final = "replay-ended"
+"""First word of the announcement, on a session's own pub/sub channel, that it is over."""
+
+
+def replay_bus(session: str) -> str:
+    """Pub/sub channel of what is published for a session; only who listens to the session subscribes to it."""
+    return f"{REPLAY_PREFIX}{session}"
+
+
+def replay_index(session: str) -> str:
+    """Set of the session's channels that hold state."""
+    return f"{REPLAY_PREFIX}{session}:channels"
+
+
 # --- Redis: minutes that bars are owed for --------------------------------------------------
 KEY_BARS_DUE: Final = "bars:due"
 """Sorted set of ``NIFTY|2026-12-29|<minute>``; the score is the UTC epoch millisecond from which to roll it up."""
@@ -81,10 +109,12 @@ def log_key(channel: str) -> str:
 # --- Celery --------------------------------------------------------------------------------
 QUEUE_ENRICH: Final = "enrich"
 QUEUE_PERIODIC: Final = "periodic"
-QUEUES: Final = (QUEUE_ENRICH, QUEUE_PERIODIC)
+QUEUE_REPLAY: Final = "replay"
+QUEUES: Final = (QUEUE_ENRICH, QUEUE_PERIODIC, QUEUE_REPLAY)
 TASK_ENRICH: Final = "aro.enrich"
 TASK_STORE_RAW: Final = "aro.store_raw"
 TASK_CATCH_UP: Final = "aro.catch_up"
+TASK_REPLAY: Final = "aro.replay"
 TASK_STATUS: Final = "aro.status"
 TASK_SURFACE: Final = "aro.surface"
 TASK_IV_HISTORY: Final = "aro.iv_history"
@@ -148,6 +178,7 @@ def bar_id(product: str, expiry: str, minute_ts: int) -> str:
 ChannelKind = Literal["ticks", "metrics", "chain", "surface", "bars", "status"]
 BarInterval = Literal["1m"]
 _CHANNEL = re.compile(
+    r"(?:replay:(?P<session>[0-9a-f]{16}):)?"
     r"(?:(?P<status>status)"
     r"|(?P<whole>ticks|surface):(?P<whole_product>[A-Z0-9]{1,20})"
     r"|bars:(?P<bars_product>[A-Z0-9]{1,20}):(?P<interval>1m)"
@@ -157,15 +188,20 @@ _CHANNEL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A parsed client channel; ``expiry`` may be ``*`` (all expiries that are live now)."""
+    """A parsed client channel; ``expiry`` may be ``*`` (all expiries that are live now).
+
+    `session` is that of a replay; None for what is live.
+    """
 
     kind: ChannelKind
     product: str | None = None
     expiry: str | None = None
     interval: BarInterval | None = None
+    session: str | None = None
 
     def __str__(self) -> str:
-        return ":".join(part for part in (self.kind, self.product, self.expiry, self.interval) if part)
+        name = ":".join(part for part in (self.kind, self.product, self.expiry, self.interval) if part)
+        return name if self.session is None else replay_channel(self.session, name)
 
     @property
     def is_pattern(self) -> bool:
@@ -195,6 +231,15 @@ def bars_channel(product: str, interval: BarInterval = "1m") -> str:
     return f"bars:{product}:{interval}"
 
 
+def replay_channel(session: str, channel: str) -> str:
+    """What `channel` is called in a replay session."""
+    return f"{REPLAY_PREFIX}{session}:{channel}"
+
+
+def is_replay(channel: str) -> bool:
+    return channel.startswith(REPLAY_PREFIX)
+
+
 def parse_channel(text: str) -> Channel:
     """The one grammar of client channels.
 
@@ -202,15 +247,17 @@ def parse_channel(text: str) -> Channel:
     ------
     UnknownChannel
         If `text` is not ``status``, ``ticks:P``, ``surface:P``, ``bars:P:1m``, ``chain:P:YYYY-MM-DD`` or
-        ``metrics:P:YYYY-MM-DD`` (``*`` stands for every expiry).
+        ``metrics:P:YYYY-MM-DD`` (``*`` stands for every expiry), nor ``replay:SESSION:`` before one of these that
+        sessions have: all but surface and bars.
     """
     match = _CHANNEL.fullmatch(text)
-    if match is None:
+    if match is None or (match["session"] and (match["whole"] == "surface" or match["interval"])):
         raise UnknownChannel(f"{text[:80]!r} is not a channel")
+    session = match["session"]
     if match["status"]:
-        return Channel("status")
+        return Channel("status", session=session)
     if match["whole"]:
-        return Channel("ticks" if match["whole"] == "ticks" else "surface", match["whole_product"])
+        return Channel("ticks" if match["whole"] == "ticks" else "surface", match["whole_product"], session=session)
     if match["interval"]:
         return Channel("bars", match["bars_product"], interval="1m")
     if match["expiry"] != "*":
@@ -219,4 +266,4 @@ def parse_channel(text: str) -> Channel:
         except ValueError:
             raise UnknownChannel(f"{text!r} names no calendar date") from None
     kind: ChannelKind = "chain" if match["kind"] == "chain" else "metrics"
-    return Channel(kind, match["product"], match["expiry"])
+    return Channel(kind, match["product"], match["expiry"], session=session)

@@ -18,7 +18,7 @@ from aro.adapters.ledger import Ledger
 from aro.adapters.live import Publication, Published
 from aro.adapters.mongo import MongoError
 from aro.contracts.analytics import EnrichedTick
-from aro.contracts.codec import decode_tick, encode_json, message_id
+from aro.contracts.codec import encode_json, message_id
 from aro.contracts.market import UnderlyingTick
 from aro.contracts.names import (
     LEDGER_STREAMS,
@@ -29,14 +29,13 @@ from aro.contracts.names import (
     ticks_channel,
 )
 from aro.contracts.problems import MessageRejected
-from aro.quant.columns import check_tick
 from aro.runtime import tracing
 from aro.runtime.logs import TRACE_ID, concerning, get_logger
 from worker_enricher import metrics
 from worker_enricher.bars import minute_of
 from worker_enricher.pipeline import enrich_tick
 from worker_enricher.published import enrich_records
-from worker_enricher.snapshots import SoundChain, read_chain
+from worker_enricher.snapshots import SoundChain, read_chain, read_tick
 
 log = get_logger(__name__)
 
@@ -166,7 +165,7 @@ class BatchProcessor:
         for entry, snapshot in self._sound(STREAM_CHAINS, messages.get(STREAM_CHAINS, ()), read_chain):
             work.chain_ids.append(entry)
             work.chains.append(snapshot)
-        for entry, tick in self._sound(STREAM_TICKS, messages.get(STREAM_TICKS, ()), _sound_tick):
+        for entry, tick in self._sound(STREAM_TICKS, messages.get(STREAM_TICKS, ()), read_tick):
             work.tick_ids.append(entry)
             work.ticks.append(tick)
         return work
@@ -311,12 +310,6 @@ def _minutes(chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> It
         yield Minute(chain.product, chain.expiry, minute_of(chain.source_ts))
     for tick in ticks:
         yield Minute(tick.product, PRODUCT_LEVEL, minute_of(tick.source_ts))
-
-
-def _sound_tick(message: bytes) -> UnderlyingTick:
-    tick = decode_tick(message)
-    check_tick(tick)
-    return tick
 
 
 @contextmanager

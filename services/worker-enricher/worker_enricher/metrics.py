@@ -31,9 +31,16 @@ duplicates = counter(
     ["stage"],
     values=("ledger", "store", "publish"),
 )
+replayed = counter("replay_published_total", "States published on channels of replay sessions")
+replay_rejected = counter(
+    "replay_rejected_total",
+    "Messages of replay sessions that were not published",
+    ["reason"],
+    values=sorted(REJECTION_REASONS),
+)
 store_failures = counter("store_failures_total", "Batches that MongoDB did not take; they are sent again")
 enrich_failures = counter(
-    "task_failures_total", "Unexpected errors while enriching", ["task"], values=("enrich", "surface", "unreadable")
+    "task_failures_total", "Unexpected errors while enriching", ["task"], values=("enrich", "surface")
 )
 surfaces = counter("surfaces_total", "Surfaces fitted and published", ["product", "model"])
 surfaces_lost = counter("surfaces_not_stored_total", "Surfaces that history lacks: MongoDB refused them or was away")

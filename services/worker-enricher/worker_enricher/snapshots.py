@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aro.contracts.codec import decode_chain, decode_raw_chain
-from aro.contracts.market import ChainSnapshot, RawChain
+from aro.contracts.codec import decode_chain, decode_raw_chain, decode_tick
+from aro.contracts.market import ChainSnapshot, RawChain, UnderlyingTick
 from aro.contracts.names import snapshot_id
 from aro.quant import wire
 from aro.quant.arrays import FloatArray
-from aro.quant.columns import chain_columns, check_head
+from aro.quant.columns import chain_columns, check_head, check_tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +41,10 @@ def read_chain(message: bytes) -> SoundChain:
             check_head(raw)
             return SoundChain(raw, *found)
     return sound_chain(decode_chain(message))
+
+
+def read_tick(message: bytes) -> UnderlyingTick:
+    """Raises `MessageRejected` for one that must not enter."""
+    tick = decode_tick(message)
+    check_tick(tick)
+    return tick

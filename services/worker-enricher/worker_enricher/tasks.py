@@ -17,6 +17,7 @@ from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.ledger import Ledger
 from aro.adapters.live import LivePublisher, LiveReader
 from aro.adapters.passed_over_store import PassedOverStore
+from aro.adapters.replay_sessions import ReplaySessions
 from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
 from aro.adapters.turns import Turns
@@ -24,15 +25,18 @@ from aro.contracts.names import (
     BATCH_TURN,
     QUEUE_ENRICH,
     QUEUE_PERIODIC,
+    QUEUE_REPLAY,
     TASK_BARS,
     TASK_CATCH_UP,
     TASK_ENRICH,
     TASK_IV_HISTORY,
+    TASK_REPLAY,
     TASK_STATUS,
     TASK_STORE_RAW,
     TASK_SURFACE,
 )
 from aro.runtime import tracing
+from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.vitals import reporter
 from worker_enricher import schedule
 from worker_enricher.bar_desk import BarDesk
@@ -40,6 +44,7 @@ from worker_enricher.batch import BatchProcessor
 from worker_enricher.measures import PipelineMeasures
 from worker_enricher.owed_bars import OwedBars
 from worker_enricher.passed_over import CatchUpDesk, PassedOverKeeper
+from worker_enricher.replays import Interruptions, ReplayProcessor
 from worker_enricher.settings import WorkerSettings
 from worker_enricher.status import StatusDesk
 from worker_enricher.surfaces import SurfaceDesk
@@ -62,6 +67,8 @@ class Hands:
     bars: BarDesk
     keeper: PassedOverKeeper
     catch_up: CatchUpDesk
+    interruptions: Interruptions
+    replays: ReplayProcessor
 
 
 def open_hands(settings: WorkerSettings) -> Hands:
@@ -82,7 +89,9 @@ def open_hands(settings: WorkerSettings) -> Hands:
     passed_over = PassedOverStore(database)
     keeper = PassedOverKeeper(ledger, dead, passed_over, consumer=consumer)
     catch_up = CatchUpDesk(client, ledger, passed_over, processor, clock)
-    return Hands(processor, Turns(client), status, surfaces, bars, keeper, catch_up)
+    interruptions = Interruptions(ReplaySessions(client), publisher, clock)
+    replays = ReplayProcessor(client, publisher, clock)
+    return Hands(processor, Turns(client), status, surfaces, bars, keeper, catch_up, interruptions, replays)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -110,8 +119,12 @@ def create_app(settings: WorkerSettings) -> Celery:
         with tracing.span("store raw batch", kind="consumer", carrier=_sender(), entries=entries):
             hands[0].keeper.keep(batch)
 
-    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH)
-    app.task(pass_over, name=TASK_STORE_RAW, queue=QUEUE_ENRICH)
+    def replay(ids: Sequence[str]) -> None:
+        hands[0].replays.process(ids)
+
+    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
+    app.task(pass_over, name=TASK_STORE_RAW, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
+    app.task(replay, name=TASK_REPLAY, queue=QUEUE_REPLAY, expires=BATCH_EXPIRES_SECONDS)
     _add_periodic(app, hands)
     observe_tasks()
     signals.worker_process_init.connect(open_after_fork, weak=False)
@@ -126,6 +139,7 @@ def _add_periodic(app: Celery, hands: list[Hands]) -> None:
 
     def status() -> None:
         hands[0].status.publish()
+        hands[0].interruptions.publish()
 
     def surface() -> None:
         hands[0].surfaces.publish()

@@ -1,6 +1,7 @@
 """``python -m feed_generator --provider synthetic|replay …``; options win over ``ARO_FEED_*`` variables.
 
-``python -m feed_generator record --out FILE`` records what a feed publishes.
+``python -m feed_generator record --out FILE`` records what a feed publishes, ``python -m feed_generator replay`` plays
+the sessions that users order.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from feed_generator.backfill import backfill
 from feed_generator.provider import FeedError
 from feed_generator.recording.command import RECORD, record
 from feed_generator.service import run
+from feed_generator.sessions.command import REPLAY, play
 from feed_generator.settings import HOURS, PROVIDERS, SCENARIOS, FeedSettings
 
 
@@ -55,13 +57,16 @@ def _options() -> dict[str, str]:
 
 
 def main() -> int:
-    is_recording = sys.argv[1:2] == [RECORD]
-    options = {} if is_recording else _options()
+    command = sys.argv[1] if sys.argv[1:] and sys.argv[1] in (RECORD, REPLAY) else None
+    options = {} if command else _options()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        if is_recording:
+        if command == REPLAY:
+            play(os.environ, stop)
+            return 0
+        if command == RECORD:
             summary = record(sys.argv[2:], os.environ, stop)
             print(f"{summary.messages} messages recorded in {summary.written_bytes} bytes, {summary.missed} missed")
             return 1 if summary.missed else 0

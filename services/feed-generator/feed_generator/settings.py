@@ -28,6 +28,25 @@ class RecordSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReplaySettings:
+    """What ``replay`` needs, the process that plays sessions."""
+
+    redis_url: Secret = setting("ARO_REDIS_URL", "Redis with the ledger")
+    mongo_url: Secret = setting("ARO_MONGO_URL", "MongoDB with the history that sessions play")
+    mongo_database: str = setting("ARO_MONGO_DATABASE", "MongoDB database", default="option_aro")
+    operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)
+    host: str = setting("ARO_HOST", "address for health and metrics", default="127.0.0.1")
+    log_level: str = setting("ARO_LOG_LEVEL", "least severe level that is logged", default="INFO")
+    log_shipping: bool = setting("ARO_LOG_SHIPPING", "ship log lines to the logging service too", default=True)
+    directory: str | None = setting(
+        "ARO_REPLAY_DIR", "folder of recordings, captures and folders of captures that sessions may play", default=None
+    )
+    idle_seconds: float = setting(
+        "ARO_REPLAY_IDLE_SECONDS", "a session that nobody listens to ends after so long", default=60.0, minimum=1.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeedSettings:
     redis_url: Secret = setting("ARO_REDIS_URL", "Redis with the ledger")
     operations_port: int = setting("ARO_OPERATIONS_PORT", "port for health and metrics", minimum=1)

@@ -164,6 +164,11 @@ class Sequencer:
             return self._change_epoch(memory)
         return self._repair(memory, position, None) if position.seq > memory.seq else Verdict.STALE
 
+    def forget(self, prefix: str) -> None:
+        """All channels whose names begin so: nobody will ask for them."""
+        for name in [name for name in self._memories if name.startswith(prefix)]:
+            del self._memories[name]
+
     def load(self, channel: str) -> Verdict:
         """Begin a channel with its state and log in the source. Raises `UnknownChannel` for a foreign name."""
         _check_name(channel)

@@ -5,7 +5,7 @@ handler leaves what must follow it in `Client.after_ack`, and `_receive` does th
 From the join in the handler to that moment there is no yield: the handler, the ack and what follows run in one
 greenlet (`async_handlers=False`), everything is read from memory, and a wire never waits. An update of the relay
 therefore comes entirely before the join, and is in the snapshot, or entirely after the snapshot was handed over.
-(`auth` may yield while keys are fetched, but joins nothing.)
+(`auth` may yield while keys are fetched, but joins nothing; `subscribe` to a replay session may before its first join.)
 
 The wire keeps that order. Idle, it writes in the order of the calls. Busy, acks and replayed updates go in order on its
 control lane, and all of that before the state lane, where snapshots and updates are: so an ack comes before its

@@ -18,6 +18,7 @@ from socket_gateway.fanout import MAX_REPLAY_BYTES, Fanout
 from socket_gateway.pacing import Pace, Subscription
 from socket_gateway.packets import NAMESPACE
 from socket_gateway.refusals import UnknownEvent, WrongNamespace
+from socket_gateway.replays import Allowed
 
 log = get_logger(__name__)
 
@@ -43,7 +44,9 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
         catalog: Catalog,
         *,
         max_request_channels: int,
+        allowed: Callable[[str, Iterable[str]], Allowed],
     ) -> None:
+        """`allowed` are the replay sessions that an account may name in its channels."""
         super().__init__(NAMESPACE)
         self._clients = clients
         self._admission = admission
@@ -51,6 +54,7 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
         self._sequencer = sequencer
         self._catalog = catalog
         self._max_request_channels = max_request_channels
+        self._allowed = allowed
         self._handlers: dict[str, Callable[[Client, tuple[Any, ...]], _Answer]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -103,12 +107,16 @@ class MarketNamespace(Namespace):  # type: ignore[misc]
         """Join, answer, then the state of each channel: see `socket_gateway.door` for why nothing slips in between."""
         request = payloads.read(payloads.Subscribe, arguments)
         payloads.list_is_bounded(request.channels, self._max_request_channels)
+        # First, because it may take time: from here on nothing waits.
+        allowed = self._allowed(client.principal.subject if client.principal else "", request.channels)
+        if client.sid is None:
+            raise ServiceUnavailable("the connection was closed meanwhile")
         ok: dict[str, _Answer] = {}
         rejected: list[_Answer] = []
         room = MAX_REPLAY_BYTES
         for text in dict.fromkeys(request.channels):
             try:
-                for channel in self._catalog.resolve(text):
+                for channel in self._catalog.resolve(text, allowed):
                     if channel not in ok:
                         pace = Pace(request.max_rate_hz) if request.max_rate_hz is not None else None
                         self._fanout.join(client, Subscription(channel, request.form, pace))

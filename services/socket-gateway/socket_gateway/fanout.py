@@ -6,11 +6,13 @@ messages of one turn are joined once for each channel and form. Until `flush` th
 come between them and the wires (a join, a reset, heartbeats) hands them out first.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from aro.contracts.names import is_replay, parse_channel, replay_bus
 from aro.contracts.problems import TooManyChannels
 from socket_gateway import frames, metrics
 from socket_gateway.channels import Memory, ResetReason
@@ -46,6 +48,9 @@ class Fanout:
         self._groups: dict[str, dict[Form, dict[str, Client]]] = {}
         """Those without a rate of their own."""
         self._gathered: dict[tuple[str, Form], _Gathered] = {}
+        self._listeners: dict[str, Counter[Client]] = {}
+        """Replay session → who has joined how many of its channels."""
+        self.sessions: frozenset[str] = frozenset()
         self._joined = 0
         metrics.subscriptions.set_function(lambda: self._joined)
 
@@ -63,6 +68,8 @@ class Fanout:
         else:
             self._groups.setdefault(channel, {}).setdefault(subscription.form, {})[client.engine_id] = client
         self._joined += 1
+        if is_replay(channel):
+            self._count_listener(client, channel, 1)
 
     def leave(self, client: Client, channel: str) -> None:
         """Nothing of the channel is sent any more, nor what waits for the client to read. Raises `NotSubscribed`."""
@@ -74,11 +81,20 @@ class Fanout:
         else:
             self._remove(client, channel, subscription.form)
         self._joined -= 1
+        if is_replay(channel):
+            self._count_listener(client, channel, -1)
         client.wire.forget(channel)
 
     def leave_all(self, client: Client) -> None:
         for channel in list(client.channels):
             self.leave(client, channel)
+
+    def end_session(self, session: str, detail: str) -> None:
+        """Tell who listens to a replay session that it is over, and let them leave."""
+        for client in list(self._listeners.get(session, ())):
+            for channel in [name for name in client.channels if name.startswith(f"{replay_bus(session)}:")]:
+                self.leave(client, channel)
+            self.send(client, "error", {"code": "replay_ended", "detail": detail, "session": session})
 
     def update(self, memory: Memory) -> None:
         message = memory.message
@@ -161,6 +177,16 @@ class Fanout:
                 whole = partial(gathered.last.snapshot, form)
                 for client in members.values():
                     client.wire.offer(channel, steps, whole)
+
+    def _count_listener(self, client: Client, channel: str, change: int) -> None:
+        session = parse_channel(channel).session or ""
+        listeners = self._listeners.setdefault(session, Counter())
+        listeners[client] += change
+        if not listeners[client]:
+            del listeners[client]
+        if not listeners:
+            del self._listeners[session]
+        self.sessions = frozenset(self._listeners)
 
     def _remove(self, client: Client, channel: str, form: Form) -> None:
         groups = self._groups[channel]

@@ -38,6 +38,7 @@ from socket_gateway.pacer import Pacer
 from socket_gateway.packets import Json, StrictPacket
 from socket_gateway.pulse import Pulse
 from socket_gateway.relay import Relay
+from socket_gateway.replays import Replays
 from socket_gateway.rounds import Rounds
 from socket_gateway.settings import GatewaySettings
 from socket_gateway.wire import Wires
@@ -73,10 +74,12 @@ class Gateway:
         pacer = Pacer(self._wires, clock, loop.spawn)
         self._fanout = Fanout(self._wires, pacer, max_channels=settings.max_channels)
         reader = LiveReader(redis_client.connect(settings.redis_url, timeout=TIMEOUT_SECONDS))
+        replays = Replays(redis_client.connect(settings.redis_url, timeout=TIMEOUT_SECONDS), self._fanout)
         self._relay = Relay(
             reader,
             self._fanout,
             freshness,
+            replays,
             clock,
             listen=lambda: Listener(settings.redis_url),
             check_seconds=settings.check_seconds,
@@ -98,6 +101,7 @@ class Gateway:
                 sequencer,
                 Catalog(sequencer, lambda: self._relay.is_current),
                 max_request_channels=settings.max_request_channels,
+                allowed=replays.allowed,
             )
         )
         self.socketio.on_namespace(OtherNamespaces())

@@ -54,6 +54,14 @@ class Listener:
             self.is_abreast = True
         return answer[2] if kind == b"message" else None
 
+    def subscribe(self, *channels: str) -> None:
+        """To these pub/sub channels too. Raises `RedisError`."""
+        self._send("SUBSCRIBE", *channels)
+
+    def unsubscribe(self, *channels: str) -> None:
+        """Raises `RedisError`."""
+        self._send("UNSUBSCRIBE", *channels)
+
     def ping(self) -> None:
         """Ask for a sign of life, which comes behind all that was announced before.
 

@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 from aro.adapters.clock import Clock
 from aro.adapters.live import LiveReader, LiveState, Position, parse_announcement
 from aro.adapters.redis_client import RedisError
+from aro.contracts.names import is_replay, parse_channel, replay_bus
 from aro.contracts.problems import UnknownChannel
 from aro.runtime.logs import get_logger
 from socket_gateway import metrics
@@ -17,6 +18,7 @@ from socket_gateway.channels import Entry, Sequencer, Sink, Verdict
 from socket_gateway.freshness import Freshness
 from socket_gateway.listener import Listener
 from socket_gateway.passed_on import PassedOn
+from socket_gateway.replays import Replays, parse_ending
 
 log = get_logger(__name__)
 
@@ -44,6 +46,7 @@ class Relay:
         reader: LiveReader,
         sink: Outlet,
         freshness: Freshness,
+        replays: Replays,
         clock: Clock,
         *,
         listen: Callable[[], Listener],
@@ -53,6 +56,7 @@ class Relay:
         self._sink = sink
         self._reader = reader
         self._freshness = freshness
+        self._replays = replays
         self._passed_on = PassedOn()
         self._clock = clock
         self._listen = listen
@@ -83,6 +87,7 @@ class Relay:
     def _follow(self) -> None:
         """Until Redis is lost."""
         listener = self._listen()
+        self._replays.followed = frozenset()
         try:
             # Subscribed first, read second: what is published in between is announced, and dropped if read already.
             self._align(self._positions())
@@ -91,6 +96,7 @@ class Relay:
             log.info("redis followed", channels=len(self.sequencer.channels()))
             while True:
                 self._receive(listener, self._check_seconds)
+                self._follow_sessions(listener)
                 positions = self._positions()
                 listener.ping()
                 self._receive(listener, CONFIRM_SECONDS, until_abreast=True)
@@ -103,10 +109,26 @@ class Relay:
     def _receive(self, listener: Listener, seconds: float, *, until_abreast: bool = False) -> None:
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0 and not (until_abreast and listener.is_abreast):
+            if not until_abreast and self._replays.wanted != self._replays.followed:
+                return
             announcement = listener.next(min(left, POLL_SECONDS))
             if announcement is not None:
                 self._turn(listener, announcement)
             self._passed_on.say(self._clock.monotonic())
+
+    def _follow_sessions(self, listener: Listener) -> None:
+        """Subscribe to what somebody listens to; the check that comes next loads what is there already."""
+        wanted, followed = self._replays.wanted, self._replays.followed
+        gone = sorted(followed - wanted)
+        if gone:
+            listener.unsubscribe(*map(replay_bus, gone))
+            for session in gone:
+                self.sequencer.forget(f"{replay_bus(session)}:")
+        if fresh := sorted(wanted - followed):
+            listener.subscribe(*map(replay_bus, fresh))
+        self._replays.followed = wanted
+        for session in self._replays.ended():
+            self._replays.end(session, "it was stopped")
 
     def _turn(self, listener: Listener, first: bytes) -> None:
         """All that has arrived by now: each socket gets its share of it in one piece. Alone, the first waits for
@@ -124,6 +146,8 @@ class Relay:
         self._sink.flush()
         now_ms = self._clock.now_ms()
         for news in handed_over:
+            if is_replay(news.channel):
+                continue  # its times are those of the past
             metrics.pubsub_lag.observe(max(0, now_ms - news.ts) / 1000)
             self._freshness.note(news, now_ms)
             self._passed_on.note(news, self._clock.monotonic())
@@ -132,8 +156,14 @@ class Relay:
 
     def _announce(self, announcement: bytes) -> LiveState | None:
         """The news, if it was."""
+        ending = parse_ending(announcement)
+        if ending is not None:
+            self._replays.end(*ending)
+            return None
         try:
             news = parse_announcement(announcement)
+            if is_replay(news.channel) and parse_channel(news.channel).session not in self._replays.followed:
+                return None  # announced before it was left
             if not _is_sound(news.data):
                 raise ValueError("not a JSON object")
             verdict = self.sequencer.announce(news)
@@ -144,7 +174,8 @@ class Relay:
         return None if verdict is Verdict.STALE else news
 
     def _positions(self) -> dict[str, Position | None]:
-        return self._reader.positions(self._reader.channels() | set(self.sequencer.channels()))
+        channels = self._reader.channels() | self._replays.channels() | set(self.sequencer.channels())
+        return self._reader.positions(channels)
 
     def _align(self, positions: dict[str, Position | None]) -> None:
         """Catch up where Redis is ahead. What vanished from Redis is remembered until its new epoch comes."""

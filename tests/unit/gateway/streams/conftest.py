@@ -27,6 +27,7 @@ from socket_gateway.fanout import Fanout
 from socket_gateway.freshness import Freshness
 from socket_gateway.pacer import Pacer
 from socket_gateway.pulse import Pulse
+from socket_gateway.replays import Allowed
 from socket_gateway.rounds import Rounds
 from socket_gateway.wire import Wire, Wires
 
@@ -271,7 +272,13 @@ class World:
         catalog = Catalog(self.sequencer, lambda: True)
         nobody: Any = None
         self.namespace = MarketNamespace(
-            self.clients, nobody, self.fanout, self.sequencer, catalog, max_request_channels=10
+            self.clients,
+            nobody,
+            self.fanout,
+            self.sequencer,
+            catalog,
+            max_request_channels=10,
+            allowed=lambda _subject, _texts: Allowed(),
         )
         rounds: Rounds[Client] = Rounds(1.0)
         self.pulse = Pulse(

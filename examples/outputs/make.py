@@ -15,6 +15,8 @@ import requests
 from market import PRODUCT, samples
 from shape import trimmed
 
+from aro.adapters.clock import SystemClock, iso
+
 HERE: Final = Path(__file__).resolve().parent
 SECRETS: Final = frozenset({"access_token", "refresh_token", "token", "password"})
 ANALYTICS: Final = (
@@ -66,6 +68,11 @@ def asked(api: str) -> dict[str, Any]:
     rule = {"product": PRODUCT, "metric": "iv_atm", "op": "above", "threshold": 0.9, "once": True}
     asker.ask("alert", "POST", "/alerts", rule)
     asker.ask("alerts", "GET", "/alerts")
+    asker.ask("recordings", "GET", "/replay/recordings")
+    begin = {"products": [PRODUCT], "from": iso(SystemClock().now_ms() - 60_000), "speed": 10, "paused": True}
+    replay = asker.ask("replay_session", "POST", "/replay/sessions", begin)["id"]
+    asker.ask("replay_sought", "PATCH", f"/replay/sessions/{replay}", {"position": begin["from"]})
+    asker.ask("replay_stopped", "DELETE", f"/replay/sessions/{replay}")
     asker.ask("unknown_product", "GET", "/products/NOPE/expiries")
     asker.ask("invalid_request", "GET", f"{chain}?strikes=everything")
     asker.ask("logout", "POST", "/auth/logout")

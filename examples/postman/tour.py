@@ -240,6 +240,31 @@ ALERTS: Final = Folder(
     ),
 )
 
+REPLAYS: Final = Folder(
+    name="Replay",
+    description="The market of another time, on channels of one's own.",
+    steps=(
+        get(f"{API}/replay/recordings"),
+        post(
+            f"{API}/replay/sessions",
+            status=201,
+            body={"products": ["NIFTY"], "from": "{{hour_ago}}", "speed": 60},
+            after=(keep("replay_id", "body.id"),),
+        ),
+        get(f"{API}/replay/sessions"),
+        Step(
+            method="PATCH",
+            path=f"{API}/replay/sessions/{{replay_id}}",
+            name="Pause and seek",
+            body='{"paused": true, "position": "{{hour_ago}}"}',
+            after=(says("it is to be paused", "body.paused === true"),),
+        ),
+        get(f"{API}/replay/sessions/{{replay_id}}"),
+        delete(f"{API}/replay/sessions/{{replay_id}}"),
+        get(f"{API}/replay/sessions/{{replay_id}}", "It is over: 404", status=404),
+    ),
+)
+
 TOKENS: Final = Folder(
     name="Personal tokens",
     description="For scripts: shown once, read-only unless asked for more, revocable.",
@@ -370,4 +395,4 @@ LEAVING: Final = Folder(
     ),
 )
 
-TOUR: Final = (SESSION, MARKET, ANALYTICS, ALERTS, TOKENS, LOGS, DOOR, ADMIN, LEAVING)
+TOUR: Final = (SESSION, MARKET, ANALYTICS, ALERTS, REPLAYS, TOKENS, LOGS, DOOR, ADMIN, LEAVING)

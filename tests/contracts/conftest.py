@@ -20,7 +20,7 @@ from aro.adapters.user_store import UserStore
 from aro.contracts.names import surface_channel, ticks_channel
 from aro.testing.eventually import eventually
 from aro.testing.page import write_page
-from aro.testing.platform import Platform
+from aro.testing.platform import REPLAY, Platform
 from aro.testing.servers import free_port
 from aro.testing.services import HttpService
 from auth_service.keys import SigningKey, load_or_create
@@ -52,7 +52,7 @@ _PLENTY: Final = dict.fromkeys(
         "ARO_ALERTS_PER_USER",
     ),
     "1000000",
-)
+) | {"ARO_REPLAY_SESSIONS": "40", "ARO_REPLAY_SESSIONS_PER_USER": "15"}
 _HISTORY_SECONDS: Final = 600
 
 
@@ -95,6 +95,17 @@ class Estate:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
 
+    def replays(self, email: str) -> list[str]:
+        """The only replay sessions of an account, all of them new."""
+        headers = {"Authorization": f"Bearer {self.login(email)}"}
+        url = f"{self.url('analytics')}/api/v1/replay/sessions"
+        for old in requests.get(url, headers=headers, timeout=10).json()["sessions"]:
+            requests.delete(f"{url}/{old['id']}", headers=headers, timeout=10)
+        body = {"from": "2026-11-22T09:00:00Z", "paused": True}
+        made = [requests.post(url, json=body, headers=headers, timeout=10) for _ in range(3)]
+        assert [answer.status_code for answer in made] == [201] * 3
+        return [answer.json()["id"] for answer in made]
+
     def straddle(self) -> str:
         """Two legs that exist."""
         headers = {"Authorization": f"Bearer {self.login(USER)}"}
@@ -119,10 +130,10 @@ class Estate:
 def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     directory = Path(tmp_path_factory.mktemp("contracts"))
     feed = ["--products", PRODUCT, "--interval", "0.5", "--seed", "3"]
-    platform = Platform(directory, feed_arguments=feed)
+    platform = Platform(directory, feed_arguments=feed, environ={"ARO_REPLAY_IDLE_SECONDS": "900"})
     services: dict[str, HttpService] = {}
     try:
-        platform.start(("consume", "work", "beat", "feed"))
+        platform.start(("consume", "work", "beat", "feed", REPLAY))
         services |= _services(platform, directory)
         for service in services.values():
             service.start()

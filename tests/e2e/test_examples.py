@@ -16,7 +16,7 @@ import socketio
 
 from aro.adapters.live import LiveReader
 from aro.testing.eventually import eventually
-from aro.testing.platform import Platform
+from aro.testing.platform import REPLAY, SERVICES, Platform
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -43,7 +43,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     directory = Path(tmp_path_factory.mktemp("clients"))
     running = Platform(directory, feed_arguments=["--products", "NIFTY,BANKNIFTY", "--seed", "7"])
     try:
-        running.start()
+        running.start((*SERVICES, REPLAY))
         reader = LiveReader(running.redis.client())
         for channel in ("surface:NIFTY", "bars:NIFTY:1m"):
             eventually(lambda channel=channel: reader.state(channel), f"{channel} to be live", seconds=30)

@@ -10,13 +10,13 @@ import pytest
 
 from aro.adapters.live import LiveReader
 from aro.testing.eventually import eventually
-from aro.testing.platform import Platform
+from aro.testing.platform import REPLAY, SERVICES, Platform
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CHANNEL = re.compile(r"^\| `(\w+:?[^`]*)` \|", re.MULTILINE)
-ANSWERS = 8
-"""Registration, four JSON answers, one of CSV with its head, and a personal token: no fewer lines than this."""
+ANSWERS = 9
+"""Registration, five JSON answers, one of CSV with its head, and a personal token: no fewer lines than this."""
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     running = Platform(Path(tmp_path_factory.mktemp("readme")), feed_arguments=["--products", "NIFTY", "--seed", "5"])
     try:
-        running.start()
+        running.start((*SERVICES, REPLAY))
         reader = LiveReader(running.redis.client())
         for channel in ("surface:NIFTY", "bars:NIFTY:1m"):
             eventually(lambda channel=channel: reader.state(channel), f"{channel} to be live", seconds=30)

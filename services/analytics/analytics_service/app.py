@@ -19,6 +19,7 @@ from analytics_service.chain_routes import (
     add_strategy_route,
 )
 from analytics_service.market import Market
+from analytics_service.replay_routes import Limits, replay_routes
 from analytics_service.results import Gate, Results
 from analytics_service.settings import AnalyticsSettings
 from analytics_service.surface_routes import add_history_routes, add_realised_route, add_surface_routes
@@ -28,6 +29,7 @@ from aro.adapters.clock import SystemClock
 from aro.adapters.live import LiveReader
 from aro.adapters.mongo import MongoDatabase, MongoError
 from aro.adapters.redis_client import RedisError
+from aro.adapters.replay_sessions import ReplaySessions
 from aro.adapters.revocations import Revocations
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import ServiceUnavailable
@@ -45,7 +47,7 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 REDIS_SECONDS: Final = 1.5
 MIB: Final = 1 << 20
-DESCRIPTION: Final = """Bars, histories, exposure, surfaces, term structure and alerts.
+DESCRIPTION: Final = """Bars, histories, exposure, surfaces, term structure, alerts and replay sessions.
 
 Live questions are answered from the newest state, past ones (`as_of`, `to`) from what was stored. Every answer has an
 `ETag`; a state also has `As-Of`, and asking again with `as_of` that value gives the same."""
@@ -99,6 +101,10 @@ def build(
     alerts = alert_routes(AlertStore(database), clock, limit=settings.alerts_per_user)
     alerts.before_request(lambda: require(health, "mongo"))
     app.register_blueprint(alerts)
+    limits = Limits(settings.replay_sessions, settings.replay_sessions_per_user)
+    replays = replay_routes(ReplaySessions(client), clock, limits)
+    replays.before_request(lambda: require(health, "redis"))
+    app.register_blueprint(replays)
     app.register_error_handler(MongoError, _answer_mongo_error)
     app.register_error_handler(RedisError, _answer_redis_error)
     app.wsgi_app = _bounded(app.wsgi_app)  # type: ignore[method-assign, assignment]

@@ -12,7 +12,8 @@ from analytics_service.bar_metrics import BAR_METRICS
 from analytics_service.candles import INTERVALS
 from analytics_service.legs import LEGS_PATTERN, MAX_LEGS
 from aro.contracts.analytics import NUMERIC_METRICS
-from aro.runtime.queries import AsOfQuery, ExpiryDate, ExpiryQuery, ProductName, SpanQuery, Whole
+from aro.contracts.replays import MAX_SPEED, MIN_SPEED, RECORDING_PATTERN
+from aro.runtime.queries import INSTANT_DOC, AsOfQuery, ExpiryDate, ExpiryQuery, Instant, ProductName, SpanQuery, Whole
 
 MAX_POINTS: Final = 101
 _UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -219,3 +220,40 @@ class AlertBody(Schema):
     threshold = Finite(required=True)
     once = Switch(load_default=True)
     note = fields.String(load_default="", validate=Length(max=200))
+
+
+MOST_PRODUCTS: Final = 20
+
+
+def _speed(**options: Any) -> Finite:
+    described = {"description": "how much faster than the clock the session's own time runs"}
+    return Finite(validate=Range(MIN_SPEED, MAX_SPEED), metadata=described, **options)
+
+
+class ReplayBody(Schema):
+    recording = Patterned(
+        RECORDING_PATTERN,
+        str,
+        "Not the name of a recording.",
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "one of /replay/recordings; null: the history of the database, which needs `from`"},
+    )
+    products = fields.List(
+        ProductName(),
+        load_default=list,
+        validate=Length(max=MOST_PRODUCTS),
+        metadata={"description": "all that there are, if empty"},
+    )
+    from_ = Instant(data_key="from", attribute="from", load_default=None, allow_none=True, metadata=INSTANT_DOC)
+    to = Instant(load_default=None, allow_none=True, metadata=INSTANT_DOC)
+    speed = _speed(load_default=1.0)
+    paused = Switch(load_default=False)
+
+
+class ReplayChange(Schema):
+    """What is left out stays as it is."""
+
+    paused = Switch()
+    speed = _speed()
+    position = Instant(metadata={"description": "seek: ISO 8601 with offset, or epoch milliseconds"})

@@ -31,3 +31,7 @@ class AnalyticsSettings:
         "ARO_RESULT_CACHE_MIB", "MiB of answers that analytics keeps for who asks the same", default=64.0, minimum=1.0
     )
     alerts_per_user: int = setting("ARO_ALERTS_PER_USER", "alerts that one user may have", default=50, minimum=1)
+    replay_sessions: int = setting("ARO_REPLAY_SESSIONS", "replay sessions at a time", default=8, minimum=1)
+    replay_sessions_per_user: int = setting(
+        "ARO_REPLAY_SESSIONS_PER_USER", "of these, sessions that one user may have", default=2, minimum=1
+    )

@@ -62,6 +62,7 @@ ROUTES: Final = (
     Route("/api/v1/analytics", ANALYTICS, _SUMS, below=True),
     Route("/api/v1/ohlc", ANALYTICS, _SUMS, below=True),
     Route("/api/v1/alerts", ANALYTICS, _SUMS, below=True),
+    Route("/api/v1/replay", ANALYTICS, _SUMS, below=True),
     Route("/api/v1/logs/tail", LOGGING, _TAIL, Access.ADMIN),
     Route("/api/v1/logs", LOGGING, _READS, Access.ADMIN, below=True, methods=READING),
     Route("/api/v1/logs", LOGGING, _READS, below=True, methods=WRITING),

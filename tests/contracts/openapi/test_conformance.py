@@ -10,6 +10,8 @@ RULES: Final = frozenset(
     {
         # Spans have a longest length and do not end before they begin.
         *("from", "to", "since", "until"),
+        # One that is there.
+        "recording",
         # Opaque: only what next_cursor said is one.
         "cursor",
         # LOW..HIGH in this order; legs that exist.
@@ -68,12 +70,13 @@ class Asked:
 
     def _ask(self, asking: Round) -> Findings:
         estate = self._estate
+        replays = [] if asking.who == "nobody" else estate.replays(getattr(estate, asking.who))
         return ask(
             estate.documents[asking.service],
             estate.url(asking.service),
             token=bearer(asking, estate),
             examples=asking.examples,
-            known={**self._known, "user_id": list(estate.accounts.values())},
+            known={**self._known, "user_id": list(estate.accounts.values()), "replay_id": replays or ["0" * 16]},
             personal_token=None if asking.who == "nobody" else self._personal_token,
             rules=RULES,
             phases=asking.phases,

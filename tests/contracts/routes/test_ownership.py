@@ -35,10 +35,17 @@ def _alert(estate: Any, bearer: str) -> str:
     return str(answer.json()["id"])
 
 
+def _replay(estate: Any, bearer: str) -> str:
+    answer = estate.post("analytics", "/api/v1/replay/sessions", {"from": "2026-11-22T09:00:00Z"}, bearer)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 KINDS = {
     "sessions": Kind("auth", "/api/v1/auth/sessions", "items", _session, (("DELETE", ""),)),
     "personal tokens": Kind("auth", "/api/v1/auth/tokens", "items", _token, (("DELETE", ""),)),
     "alerts": Kind("analytics", "/api/v1/alerts", "alerts", _alert, (("GET", ""), ("GET", "/events"), ("DELETE", ""))),
+    "replay sessions": Kind("analytics", "/api/v1/replay/sessions", "sessions", _replay, (("GET", ""), ("DELETE", ""))),
 }
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import analytics_service
-from analytics_service import alert_routes, answers, surface_answers
+from analytics_service import alert_routes, answers, replay_routes, surface_answers
 from analytics_service.examples import example
 
 WRITE = "ARO_WRITE_EXAMPLES"
@@ -52,7 +52,43 @@ ALERT = {
     "created_ts": 1795000000000,
     "created_time": "2026-11-18T12:26:40.000+00:00",
 }
+REPLAY = {
+    "id": "0f3a9c5e7b1d2846",
+    "recording": None,
+    "products": ["NIFTY"],
+    "state": "playing",
+    "pending": False,
+    "speed": 60.0,
+    "paused": False,
+    "position_ts": 1795000012000,
+    "position_time": "2026-11-18T12:26:52.000+00:00",
+    "first_ts": None,
+    "last_ts": 1795003600000,
+    "messages": 412,
+    "detail": None,
+    "created_ts": 1795360165000,
+    "created_time": "2026-11-22T15:09:25.000+00:00",
+    "channel_prefix": "replay:0f3a9c5e7b1d2846:",
+    "channels": ["replay:0f3a9c5e7b1d2846:chain:NIFTY:2026-11-24", "replay:0f3a9c5e7b1d2846:ticks:NIFTY"],
+}
 BY_HAND = {
+    "replay-body": {
+        "recording": None,
+        "products": ["NIFTY"],
+        "from": "2026-11-18T12:26:40Z",
+        "to": "2026-11-18T13:26:40Z",
+        "speed": 60.0,
+        "paused": False,
+    },
+    "replay-change": {"paused": True, "position": "2026-11-18T13:00:00Z"},
+    "replay": REPLAY,
+    "replays": {"sessions": [REPLAY]},
+    "replay-recordings": {
+        "recordings": [
+            {"name": "monday.rec", "kind": "recording", "first_ts": 1795000000000, "last_ts": 1795003600000},
+            {"name": "captures", "kind": "capture", "first_ts": None, "last_ts": None},
+        ]
+    },
     "alert-body": {name: ALERT[name] for name in ("product", "expiry", "metric", "op", "threshold", "once", "note")},
     "alert": ALERT,
     "alerts": {"alerts": [ALERT]},
@@ -73,6 +109,9 @@ TYPES = {name: kind for name, (_, _, kind) in QUESTIONS.items()} | {
     "alert": alert_routes.AlertAnswer,
     "alerts": alert_routes.AlertsAnswer,
     "alert-events": alert_routes.AlertEventsAnswer,
+    "replay": replay_routes.ReplayAnswer,
+    "replays": replay_routes.ReplaysAnswer,
+    "replay-recordings": replay_routes.RecordingsAnswer,
 }
 
 

@@ -116,6 +116,9 @@ def test_it_describes_itself(service: HttpService) -> None:
         "/api/v1/alerts",
         "/api/v1/alerts/{alert_id}",
         "/api/v1/alerts/{alert_id}/events",
+        "/api/v1/replay/recordings",
+        "/api/v1/replay/sessions",
+        "/api/v1/replay/sessions/{replay_id}",
     }
     for path in paths:
         for operation in document["paths"][path].values():

@@ -43,6 +43,7 @@ def local_targets(settings: LocalSettings) -> dict[str, str]:
         "analytics": settings.analytics_port,
         "logging-service": settings.logging_port,
         "feed-generator": settings.feed_port,
+        "feed-replay": settings.replay_port,
         "worker-consume": settings.consume_port,
         "worker-enricher": settings.work_port,
         "worker-beat": settings.beat_port,

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,11 @@ class Home:
     @property
     def keys(self) -> Path:
         return self.path / "keys"
+
+    @property
+    def recordings(self) -> Path:
+        """What replay sessions may play. A person puts them here, so `wipe` leaves them."""
+        return self.path / "recordings"
 
     @property
     def socket(self) -> Path:
@@ -81,7 +86,7 @@ class Home:
         try:
             self.path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
             data = self.path / "data"
-            for folder in (self.run, self.logs, self.keys, data, data / "redis", data / "mongo"):
+            for folder in (self.run, self.logs, self.keys, self.recordings, data, data / "redis", data / "mongo"):
                 folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
             self.path.chmod(_PRIVATE_FOLDER)
         except OSError as error:
@@ -100,6 +105,8 @@ class Home:
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or a person's recordings are in it
+            self.recordings.rmdir()
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -30,6 +30,7 @@ TIERS: Final = {
     "consume": PIPELINE,
     "work": PIPELINE,
     "beat": PIPELINE,
+    "replay": PIPELINE,
     "feed": FEED,
 }
 
@@ -110,6 +111,7 @@ def programs(home: Home, settings: LocalSettings, feed: FeedOptions) -> list[Pro
         _worker("consume", settings.consume_port, "ARO_CONSUME_OPERATIONS_PORT"),
         _worker("work", settings.work_port, "ARO_WORK_OPERATIONS_PORT"),
         _worker("beat", settings.beat_port, "ARO_BEAT_OPERATIONS_PORT"),
+        _replay(home, settings.replay_port),
         _role("feed", ("feed_generator", *feed.arguments()), settings.feed_port, "ARO_FEED_OPERATIONS_PORT"),
     ]
 
@@ -174,6 +176,11 @@ def _socket_gateway(settings: LocalSettings) -> Program:
 def _service(name: str, module: str, port: int, variable: str) -> Program:
     command = (sys.executable, "-m", module)
     return Program(name, command, "http", port, variable, {"ARO_PORT": str(port)})
+
+
+def _replay(home: Home, port: int) -> Program:
+    program = _role("replay", ("feed_generator", "replay"), port, "ARO_REPLAY_OPERATIONS_PORT")
+    return replace(program, environ={**program.environ, "ARO_REPLAY_DIR": str(home.recordings)})
 
 
 def _worker(role: str, port: int, variable: str) -> Program:

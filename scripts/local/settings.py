@@ -40,5 +40,11 @@ class LocalSettings:
     api_operations_port: int = setting(
         "ARO_API_OPERATIONS_PORT", "Port of health and metrics of the local api-gateway", default=9105, minimum=1
     )
+    replay_port: int = setting(
+        "ARO_REPLAY_OPERATIONS_PORT",
+        "Port of health and metrics of the local role replay",
+        default=9106,
+        minimum=1,
+    )
     redis_port: int = setting("ARO_REDIS_PORT", "Port of the local Redis", default=16379, minimum=1)
     mongo_port: int = setting("ARO_MONGO_PORT", "Port of the local MongoDB", default=27117, minimum=1)

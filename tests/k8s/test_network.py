@@ -16,6 +16,7 @@ EDGES = {
     "logging-service": AUTH_AND_STORES,
     # The pipeline.
     "feed-generator": {"redis"},
+    "feed-replay": {"redis", "mongo"},
     "worker-consume": {"redis", "mongo"},
     "worker-enricher": {"redis", "mongo"},
     "worker-beat": {"redis", "mongo"},

@@ -19,6 +19,7 @@ PROCESSES = {
     "api-gateway": "api_gateway.settings.ApiGatewaySettings",
     "socket-gateway": "socket_gateway.settings.GatewaySettings",
     "feed-generator": "feed_generator.settings.FeedSettings",
+    "feed-replay": "feed_generator.settings.ReplaySettings",
     "worker-consume": "worker_enricher.settings.WorkerSettings",
     "worker-enricher": "worker_enricher.settings.WorkerSettings",
     "worker-beat": "worker_enricher.settings.WorkerSettings",

@@ -14,7 +14,7 @@ from expressions import RULE_FILES, alerts, everything, metrics_of, recorded
 from prometheus_local import configuration
 
 from aro.testing.eventually import eventually
-from aro.testing.platform import Platform
+from aro.testing.platform import REPLAY, SERVICES, Platform
 from aro.testing.servers import Process, free_port
 from aro.testing.witness import ClientWitness
 
@@ -25,6 +25,7 @@ JOBS = {
     "socket-gateway": "gateway",
     "logging-service": "logging",
     "feed-generator": "feed",
+    "feed-replay": REPLAY,
     "worker-consume": "consume",
     "worker-enricher": "work",
     "worker-beat": "beat",
@@ -86,7 +87,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     feed = ["--products", "NIFTY", "--interval", "0.5"]
     running = Platform(Path(tmp_path_factory.mktemp("observed")), feed_arguments=feed)
     try:
-        running.start()
+        running.start((*SERVICES, REPLAY))
         yield running
     finally:
         running.stop()

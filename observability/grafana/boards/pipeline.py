@@ -85,6 +85,22 @@ PIPELINE = Board(
             ),
         ),
         Row(
+            "Replay sessions",
+            (
+                Panel("Sessions", {"max(replay_sessions)": "played", rate("replay_unheard_total"): "ended unheard"}),
+                Panel(
+                    "Per second",
+                    {
+                        rate("replay_messages_total"): "handed to workers",
+                        rate("replay_published_total"): "states published",
+                        rate("replay_rejected_total", "reason"): "rejected: {{reason}}",
+                    },
+                ),
+                Panel("Seek, 99 %", {quantile(0.99, "replay_seek_seconds", "job"): "{{job}}"}, "s"),
+            ),
+            collapsed=True,
+        ),
+        Row(
             "Redis and MongoDB",
             (
                 Panel(

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ from aro.testing.servers import MongoServer, Process, RedisServer, free_port
 
 DATABASE: Final = "aro_platform_test"
 SERVICES: Final = ("auth", "storage", "analytics", "logging", "api", "gateway", "consume", "work", "beat", "feed")
+REPLAY: Final = "replay"
+"""Plays sessions; started by those who name it beside `SERVICES`."""
 _MODULES: Final = {
     "auth": ("auth_service",),
     "storage": ("storage_service",),
@@ -32,6 +34,7 @@ _MODULES: Final = {
     "work": ("worker_enricher", "work"),
     "beat": ("worker_enricher", "beat"),
     "feed": ("feed_generator",),
+    REPLAY: ("feed_generator", "replay"),
 }
 _HTTP: Final = frozenset({"auth", "storage", "analytics", "logging", "api", "gateway"})
 _API_OPERATIONS: Final = "api operations"
@@ -49,18 +52,15 @@ class Platform:
         feed_arguments: Sequence[str] = (),
         environ: Mapping[str, str] = {},
         page: Path | None = None,
-        own: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
-        """`page` is the folder of a built dashboard, which api serves then. `environ` holds for all services; what
-        `own` says of one wins, and is asked at each of its starts."""
+        """`page` is the folder of a built dashboard, which api serves then."""
         self.directory = directory
         self.redis = RedisServer(directory / "redis")
         self.mongo = MongoServer(directory / "mongo")
-        self.ports = {name: free_port() for name in (*SERVICES, _API_OPERATIONS)}
+        self.ports = {name: free_port() for name in (*SERVICES, REPLAY, _API_OPERATIONS)}
         self._feed_arguments = list(feed_arguments)
         self._environ = dict(environ)
         self._page = page
-        self._own = own
         self.temporary = directory / "tmp"
         """Where processes put what they need for a while; killed ones leave it there."""
         self.temporary.mkdir()
@@ -142,8 +142,6 @@ class Platform:
                     process = self.processes[name]
                     if not process.is_running:
                         process.kill()  # whatever its session left behind
-                        if name not in ("redis", "mongo"):
-                            process.environ = self._environment(name)
                         Process.start(process)
 
     def _command(self, name: str) -> list[str]:
@@ -173,5 +171,4 @@ class Platform:
             **{f"ARO_{inner.upper()}_URL": self.url(inner) for inner in _BEHIND},
             **own,
             **self._environ,
-            **(self._own(name) if self._own is not None else {}),
         }

@@ -34,8 +34,7 @@ class Process:
     ) -> None:
         self.command = list(command)
         self.log = log
-        self.environ: Mapping[str, str] = dict(os.environ if environ is None else environ)
-        """Of the next start."""
+        self._environ = dict(os.environ if environ is None else environ)
         self._cwd = cwd
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +44,7 @@ class Process:
                 self.command,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=dict(self.environ),
+                env=self._environ,
                 cwd=self._cwd,
                 start_new_session=True,
             )

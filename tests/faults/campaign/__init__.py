@@ -1,1 +1,0 @@
-"""A seeded nemesis against the whole platform under load, and a checker of its history: ``python -m campaign``."""

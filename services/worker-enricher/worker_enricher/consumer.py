@@ -36,6 +36,8 @@ PASSED_AT_ONCE: Final = 128
 """Entries in one task that stores them raw: it takes as long as a batch."""
 PASSED_SECONDS: Final = 0.5
 """Then fewer will do: the ledger keeps everything from the oldest entry on that is owed."""
+LATE_QUEUED_TASKS: Final = 2
+"""In overload: what has left the lanes can no longer give way to something newer."""
 QUIET_SECONDS: Final = 0.003
 """A pause this long ends a burst of the feed, and with it the batch."""
 LATE_RECLAIM: Final = 2
@@ -126,7 +128,7 @@ class Consumer:
             self.maintain()
             self._maintained_at = self.last_turn
         queued = self._dispatch.queued()
-        if queued >= MAX_QUEUED_TASKS:
+        if queued >= (LATE_QUEUED_TASKS if self._is_late() else MAX_QUEUED_TASKS):
             stop.wait(BUSY_SECONDS)
             return
         self._collect()

@@ -163,6 +163,11 @@ class Ours(Contestant):
         found = {stage: float(value) for stage, value in _STAGE.findall(work)}
         return {**found, **{f"batch {key}": float(value) for key, value in _ENTRIES.findall(self._metrics("consume"))}}
 
+    def counted(self, role: str, counter: str) -> float:
+        """All of a counter of a process."""
+        lines = self._metrics(role).splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{counter}[ {{]", line))
+
     def _metrics(self, role: str) -> str:
         return requests.get(f"http://{LOOPBACK}:{self._ports[role]}/metrics", timeout=10).text
 

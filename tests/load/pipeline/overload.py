@@ -39,6 +39,9 @@ class Overload:
     ages_ms: list[float]
     """sorted"""
     most_in_ledger: int
+    sent_again: int
+    """Entries that nobody acknowledged in time, and batches that MongoDB did not take in time."""
+    not_stored: int
     calm_after: float
     """Seconds from the last that was sent until nothing lagged and nothing was pending."""
 
@@ -103,7 +106,9 @@ def _flood(ours: Ours, witness: Witness, series: int, capacity: float, seconds: 
         ended = time.monotonic()
         calm_after = _calm(ledger, ended)
     heard = list(witness.at[: len(sent_at)])
-    stored, raw = _stored(ours), _raw(ours)
+    # In this order: what is raw now may be enriched, and gone from there, a moment later.
+    raw = _raw(ours)
+    stored = _stored(ours)
     sent = {base + n for n in range(len(sent_at))}
     return Overload(
         series=series,
@@ -115,6 +120,8 @@ def _flood(ours: Ours, witness: Witness, series: int, capacity: float, seconds: 
         lost=len(sent - stored - raw),
         ages_ms=sorted(_ages(sent_at, heard, series, first_series, round(ended * 1e9))),
         most_in_ledger=watched.most,
+        sent_again=round(ours.counted("consume", "task_redelivered_total")),
+        not_stored=round(ours.counted("work", "store_failures_total")),
         calm_after=calm_after,
     )
 
@@ -159,7 +166,8 @@ def report(found: Overload, strikes: int) -> str:
             f"{found.seconds:.0f} s in {found.series} series",
             f"age of what clients hold: p50 {found.age(0.5):.0f} ms, p99 {found.age(0.99):.0f} ms, "
             f"at most {found.ages_ms[-1]:.0f} ms",
-            f"published {found.published:,}, stored raw and not enriched yet {found.stored_raw:,}, lost {found.lost}",
+            f"published {found.published:,}, stored raw and not enriched yet {found.stored_raw:,}, lost {found.lost}; "
+            f"entries sent again {found.sent_again:,}, batches not stored in time {found.not_stored}",
             f"most entries in the ledger {found.most_in_ledger:,}; empty {found.calm_after:.1f} s after the end",
         )
     )

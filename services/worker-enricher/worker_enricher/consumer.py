@@ -34,6 +34,8 @@ MOST_HELD: Final = 20_000
 """Entries that this process knows of at most: 300 bytes each; it keeps no messages."""
 PASSED_AT_ONCE: Final = 128
 """Entries in one task that stores them raw: it takes as long as a batch."""
+PASSED_TASKS: Final = 2
+"""Of these tasks, of each stream, for one with a batch: an entry costs a tenth in them."""
 PASSED_SECONDS: Final = 0.5
 """Then fewer will do: the ledger keeps everything from the oldest entry on that is owed."""
 LATE_QUEUED_TASKS: Final = 2
@@ -136,7 +138,6 @@ class Consumer:
             self._open_lanes()
         if self._is_late():
             self._conflate()
-        self._pass_over()
         if queued and self._may_grow():
             stop.wait(BUSY_SECONDS)
             return
@@ -147,6 +148,7 @@ class Consumer:
             self._send_unsent()
         elif len(self._lanes):
             stop.wait(BUSY_SECONDS)
+        self._pass_over()
 
     def maintain(self) -> None:
         """Send again what was lost on the way, bury what was delivered too often, trim, and measure."""
@@ -209,10 +211,13 @@ class Consumer:
             metrics.conflated.labels(stream).inc(count)
 
     def _pass_over(self) -> None:
-        """Hand on what was passed over, in whole batches, or all of it if it has waited for long enough."""
+        """Hand on some of what was passed over, in whole batches or when it has waited for long enough: a little after
+        each batch that clients wait for, so that these have their share of the workers."""
         is_time = self._clock.monotonic() - self._passed_at >= PASSED_SECONDS
         for stream, ids in self._passed.items():
-            while len(ids) >= PASSED_AT_ONCE or (ids and is_time):
+            for _ in range(PASSED_TASKS):
+                if len(ids) < PASSED_AT_ONCE and not (ids and is_time):
+                    break
                 batch = list(islice(ids, PASSED_AT_ONCE))
                 self._dispatch.pass_over({stream: batch})
                 for _ in batch:

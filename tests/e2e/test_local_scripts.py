@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from local.programs import TIERS
+from local.programs import PAGE, TIERS
 
 from aro.testing.eventually import eventually
 from aro.testing.servers import free_port
@@ -113,6 +113,12 @@ def test_life_of_a_local_platform(local):
         "pipeline",
         "demo account",
     ]
+    is_built = (PAGE / "index.html").is_file()
+    link = rf"{local.api}/#code=(aro_rt_\S+)" if is_built else "(the page) is not there.*"
+    code = re.fullmatch(link, started.stdout.splitlines()[-1].strip())[1]
+    if is_built:
+        pair = json.loads(local.curl("/api/v1/auth/refresh", *JSON, json.dumps({"refresh_token": code})))
+        assert json.loads(local.curl("/api/v1/auth/me", token=pair["access_token"]))["email"] == "demo@example.com"
     token = re.search(r"^(eyJ\S+)$", started.stdout, re.MULTILINE)[1]
     account = json.loads((local.home / "demo.json").read_text())
     assert json.loads(local.curl("/api/v1/auth/me", token=token))["email"] == account["email"]

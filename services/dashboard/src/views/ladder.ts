@@ -48,7 +48,7 @@ export class Ladder {
     const caption = document.createElement("caption");
     caption.className = "hidden";
     caption.textContent = "Calls on the left, puts on the right, one row for each strike";
-    this.element.append(caption, this.#head, this.#body);
+    this.element.append(caption, this.#drawWidths(), this.#head, this.#body);
     this.#drawHead();
   }
 
@@ -73,6 +73,19 @@ export class Ladder {
 
   close(): void {
     clearTimeout(this.#off);
+  }
+
+  /** Fixed, so that a number that changes moves nothing: else the browser would measure two thousand cells each second. */
+  #drawWidths(): HTMLElement {
+    const names = this.#columns.map(({ name }) => name);
+    const group = document.createElement("colgroup");
+    for (const name of [...names, "strike", ...names.toReversed()]) {
+      const column = document.createElement("col");
+      column.dataset.field = name;
+      group.append(column);
+    }
+    this.element.style.minWidth = `calc(var(--strike) + ${2 * names.length} * var(--cell))`;
+    return group;
   }
 
   #drawHead(): void {

@@ -24,6 +24,8 @@ METHODS: Final = ("get", "post", "put", "patch", "delete")
 SHOWN_HEADERS: Final = ("ETag", "As-Of", "Location", "Cache-Control")
 """Those of the document that every answer of a route carries."""
 REFERENCE: Final = "#/components/schemas/"
+NOT_ASKED: Final = frozenset({"/assets/{file}"})
+"""The dashboard's files have other names after each build."""
 VALUES: Final = {"product": "{{product}}", "symbol": "{{product}}", "name": "swagger-ui.css"}
 """What stands for a path's parameter, where it is not a variable of the same name."""
 
@@ -100,7 +102,7 @@ def rest(document: dict[str, Any]) -> Iterator[Folder]:
         Step(method=method.upper(), path=path, status=min(int(code) for code in item[method]["responses"]))
         for path, item in document["paths"].items()
         for method in METHODS
-        if method in item and (method.upper(), path) not in known
+        if method in item and path not in NOT_ASKED and (method.upper(), path) not in known
     ]
     if left:
         yield Folder(name="More", description="Not in the tour yet.", steps=tuple(left))

@@ -309,6 +309,7 @@ DOOR: Final = Folder(
             ("/.well-known/jwks.json", "application/json"),
             ("/docs", "text/html"),
             ("/docs/assets/{name}", "*/*"),
+            ("/config.json", "application/json"),
         )
     ),
 )

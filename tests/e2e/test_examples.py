@@ -133,6 +133,7 @@ def test_the_collection_asks_every_route_and_no_other(document: dict[str, Any]) 
         (method.upper(), re.sub(r"{[^}]+}", "*", path.strip("/")))
         for path, operations in document["paths"].items()
         for method in operations.keys() & METHODS
+        if path not in build.NOT_ASKED
     }
     fixed = {*build.VALUES.values(), "NOPE"}
     asked = {

@@ -11,7 +11,7 @@ from aro.contracts.names import STREAM_CHAINS, STREAM_TICKS, snapshot_id, tick_i
 from aro.contracts.problems import MessageRejected
 from aro.quant import wire
 from aro.quant.columns import chain_columns, check_head, check_tick
-from aro.runtime.logs import TRACE_ID, get_logger
+from aro.runtime.logs import TRACE_ID, concerning, get_logger
 from feed_generator import metrics
 from feed_generator.numbering import SourceSequences
 from feed_generator.outbox import Entry, Outbox
@@ -38,6 +38,7 @@ class Feed:
         entries = [entry for tick in batch.ticks if (entry := self._tick_entry(tick, now_ms))]
         chains = [numbered(chain, self._sequences.next(_key(chain), now_ms)) for chain in batch.chains]
         entries += [entry for chain in chains if (entry := _chain_entry(chain))]
+        log.debug("made", **concerning(f"{entry.key}|{entry.source_seq}" for entry in entries))
         self._outbox.put(entries)
         if self._truth is not None:
             self._truth.write(list(_numbered_truths(batch.truths, chains)))

@@ -40,7 +40,7 @@ replay_rejected = counter(
 )
 store_failures = counter("store_failures_total", "Batches that MongoDB did not take; they are sent again")
 enrich_failures = counter(
-    "task_failures_total", "Unexpected errors while enriching", ["task"], values=("enrich", "surface")
+    "task_failures_total", "Unexpected errors while enriching", ["task"], values=("enrich", "surface", "unreadable")
 )
 surfaces = counter("surfaces_total", "Surfaces fitted and published", ["product", "model"])
 surfaces_lost = counter("surfaces_not_stored_total", "Surfaces that history lacks: MongoDB refused them or was away")

@@ -13,7 +13,6 @@ from aro.adapters.replay_sessions import ReplayLedger, ReplaySessions
 from aro.adapters.turns import Turns
 from aro.contracts.names import LEDGER_STREAMS, QUEUE_ENRICH, QUEUE_REPLAY, TASK_REPLAY
 from aro.runtime import tracing
-from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.operations import serve_operations
@@ -38,17 +37,11 @@ def run(settings: WorkerSettings) -> None:
     def send(task: str, batch: Batch) -> None:
         entries = sum(len(batch.get(stream, ())) for stream in LEDGER_STREAMS)
         with tracing.span("send batch", kind="producer", entries=entries):
-            app.send_task(
-                task,
-                args=[batch],
-                queue=QUEUE_ENRICH,
-                expires=BATCH_EXPIRES_SECONDS,
-                retry=False,
-                headers=tracing.carried({}),
-            )
+            # Without `expires`: a worker whose clock is ahead would drop every batch, until the ledger gives them up.
+            app.send_task(task, args=[batch], queue=QUEUE_ENRICH, retry=False, headers=tracing.carried({}))
 
     def send_replayed(ids: Sequence[str]) -> None:
-        app.send_task(TASK_REPLAY, args=[ids], queue=QUEUE_REPLAY, expires=BATCH_EXPIRES_SECONDS, retry=False)
+        app.send_task(TASK_REPLAY, args=[ids], queue=QUEUE_REPLAY, retry=False)
 
     client = redis_client.connect(settings.redis_url)
     broker = redis_client.connect(settings.broker_url)

@@ -15,6 +15,7 @@ from aro.quant import kernel
 from aro.runtime.health import Health
 from aro.runtime.logs import get_logger
 from aro.runtime.operations import serve_operations
+from worker_enricher.broker import TRANSPORT
 from worker_enricher.probes import PROBE_SECONDS, Heartbeat, redis_check
 from worker_enricher.settings import WorkerSettings
 from worker_enricher.tasks import create_app
@@ -25,6 +26,7 @@ log = get_logger(__name__)
 def run(settings: WorkerSettings) -> None:
     """Celery's own signal handling ends it (warm shutdown)."""
     app = create_app(settings)
+    app.conf.broker_transport = TRANSPORT
     heartbeat = Heartbeat()
 
     class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -36,7 +36,6 @@ from aro.contracts.names import (
     TASK_SURFACE,
 )
 from aro.runtime import tracing
-from aro.runtime.celery_app import BATCH_EXPIRES_SECONDS
 from aro.runtime.vitals import reporter
 from worker_enricher import schedule
 from worker_enricher.bar_desk import BarDesk
@@ -122,9 +121,9 @@ def create_app(settings: WorkerSettings) -> Celery:
     def replay(ids: Sequence[str]) -> None:
         hands[0].replays.process(ids)
 
-    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
-    app.task(pass_over, name=TASK_STORE_RAW, queue=QUEUE_ENRICH, expires=BATCH_EXPIRES_SECONDS)
-    app.task(replay, name=TASK_REPLAY, queue=QUEUE_REPLAY, expires=BATCH_EXPIRES_SECONDS)
+    app.task(enrich, name=TASK_ENRICH, queue=QUEUE_ENRICH)
+    app.task(pass_over, name=TASK_STORE_RAW, queue=QUEUE_ENRICH)
+    app.task(replay, name=TASK_REPLAY, queue=QUEUE_REPLAY)
     _add_periodic(app, hands)
     observe_tasks()
     signals.worker_process_init.connect(open_after_fork, weak=False)

@@ -1,11 +1,12 @@
 """The publish script on a real server: fencing, numbering, history, and epochs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
 
 from aro.adapters.live import LivePublisher, LiveReader, Position, Publication, parse_announcement
-from aro.contracts.names import PUBSUB_LIVE
+from aro.contracts.names import PUBSUB_LIVE, live_key, log_key
 from aro.testing.servers import RedisServer
 
 CHANNEL = "metrics:NIFTY:2026-12-29"
@@ -87,3 +88,45 @@ def test_log_is_bounded_by_bytes_and_by_count(redis_client: redis.Redis) -> None
     assert [seq for seq, _ in reader.replay("chain:NIFTY:2026-12-29", 1, 30)] == list(range(21, 31))
     publisher.publish([publication(n) for n in range(1, 402)])
     assert [seq for seq, _ in reader.replay(CHANNEL, 1, 401)] == list(range(102, 402))
+
+
+NEIGHBOURS = ("ticks:NIFTY", CHANNEL, "ticks:SPY")
+"""One call of the script takes them together."""
+
+
+def test_what_no_publisher_wrote_gives_way_and_hurts_no_neighbour(redis_client: redis.Redis) -> None:
+    publisher, reader, key = LivePublisher(redis_client), LiveReader(redis_client), live_key(CHANNEL)
+    writers: list[Callable[[], object]] = [
+        lambda: redis_client.set(key, "nothing of ours"),
+        lambda: redis_client.rpush(key, "nothing of ours"),
+        lambda: redis_client.hset(key, mapping={"run": "x", "epoch": "y", "seq": "many", "source_seq": "few"}),
+        lambda: redis_client.hset(key, mapping={"source_seq": "many"}),
+    ]
+    before = publisher.publish([publication(1, channel=channel) for channel in NEIGHBOURS])
+    for number, write in enumerate(writers, 2):
+        redis_client.delete(key)
+        write()
+        after = publisher.publish([publication(number, channel=channel) for channel in NEIGHBOURS])
+        assert [published.accepted for published in after] == [True, True, True]
+        assert [published.epoch == old.epoch for published, old in zip(after, before, strict=True)] == [
+            True,
+            False,
+            True,
+        ]
+        state = reader.state(CHANNEL)
+        assert state is not None
+        assert (state.seq, state.source_seq) == (1, number)
+        assert not publisher.publish([publication(number)])[0].accepted
+        before = after
+
+
+def test_a_log_that_no_publisher_wrote_begins_anew(redis_client: redis.Redis) -> None:
+    publisher, reader, key = LivePublisher(redis_client), LiveReader(redis_client), log_key(CHANNEL)
+    [first] = publisher.publish([publication(1)])
+    redis_client.set(key, "nothing of ours")
+    [second] = publisher.publish([publication(2)])
+    assert (second.accepted, second.epoch, second.seq) == (True, first.epoch, 2)
+    redis_client.delete(key)
+    redis_client.xadd(key, {"x": "from far ahead"}, id="999-0")
+    publisher.publish([publication(3), publication(4)])
+    assert reader.replay(CHANNEL, 1, 1_000) == [(3, b'{"n":3}'), (4, b'{"n":4}')]

@@ -34,13 +34,22 @@ def mongo_command(*, port: int, directory: Path) -> list[str]:
     mongod = shutil.which("mongod")
     if mongod:
         return [mongod, "--port", str(port), "--bind_ip", LOOPBACK, "--dbpath", str(directory), "--quiet"]
-    launcher = Path(sys.executable).with_name("secantusd-py")
-    if not launcher.exists():
+    if importlib.util.find_spec("secantus") is None:
         raise ServerNotFound("no mongod on PATH and the package secantusdb is not installed")
     return [
         # With one malloc arena its memory stays flat; with one per thread it grew by 1 MB a minute, measured.
         *["env", "MALLOC_ARENA_MAX=1"],
-        *[str(launcher), "--host", LOOPBACK, "--port", str(port), "--storage-path", str(directory)],
+        *[
+            sys.executable,
+            "-m",
+            "aro.adapters.embedded_mongo",
+            "--host",
+            LOOPBACK,
+            "--port",
+            str(port),
+            "--storage-path",
+            str(directory),
+        ],
         # Standalone: nobody follows its oplog, and to keep one costs an insert a third of its time.
         *["--cache-size", "64M", "--standalone", "--log-level", "WARNING"],
     ]

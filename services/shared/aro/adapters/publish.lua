@@ -17,12 +17,17 @@ for i = 1, #KEYS / 2 do
     bus, index = 'replay:' .. session, 'replay:' .. session .. ':channels'
     wanted = redis.call('HEXISTS', 'replay:orders', session) == 1
   end
-  local state = redis.call('HMGET', live, 'run', 'epoch', 'seq', 'source_seq')
-  local epoch, seq = state[2], tonumber(state[3] or '0')
-  if not wanted or (state[4] and tonumber(source_seq) <= tonumber(state[4])) then
-    answers[i] = {0, epoch or '', seq}
+  local state = redis.pcall('HMGET', live, 'run', 'epoch', 'seq', 'source_seq')
+  if state.err then
+    -- No publisher wrote this. It gives way, or its neighbours in this call would wait with it.
+    redis.call('DEL', live)
+    state = {}
+  end
+  local epoch, seq, held = state[2], tonumber(state[3] or ''), tonumber(state[4] or '')
+  if not wanted or (epoch and seq and held and tonumber(source_seq) <= held) then
+    answers[i] = {0, epoch or '', seq or 0}
   else
-    if state[1] ~= run then
+    if state[1] ~= run or not (epoch and seq and held) then
       epoch = string.format('%x%05x', time[1], time[2])
       seq = 0
       redis.call('DEL', log)
@@ -32,7 +37,11 @@ for i = 1, #KEYS / 2 do
     redis.call('HSET', live, 'run', run, 'epoch', epoch, 'seq', seq, 'source_seq', source_seq, 'ts', now_ms, 'data', data)
     -- The log ends with the epoch, and that with the server: on disk it would be half of all that Redis writes.
     redis.set_repl(redis.REPL_NONE)
-    redis.call('XADD', log, 'MAXLEN', length, seq .. '-0', 's', source_seq, 'd', data)
+    local added = redis.pcall('XADD', log, 'MAXLEN', length, seq .. '-0', 's', source_seq, 'd', data)
+    if type(added) == 'table' and added.err then
+      redis.call('DEL', log)
+      redis.call('XADD', log, 'MAXLEN', length, seq .. '-0', 's', source_seq, 'd', data)
+    end
     redis.set_repl(redis.REPL_ALL)
     redis.call('PUBLISH', bus, channel .. ' ' .. epoch .. ' ' .. seq .. ' ' .. source_seq .. ' ' .. now_ms .. '\n' .. data)
     answers[i] = {1, epoch, seq}

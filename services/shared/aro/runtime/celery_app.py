@@ -11,8 +11,6 @@ VISIBILITY_SECONDS: Final = 60
 TASK_SECONDS: Final = 10
 """Then its process is killed and replaced. There is no soft limit: while the broker is away the pool's parent reads no
 results, takes finished tasks for running ones, and would raise into a child at rest, in the middle of a pipe."""
-BATCH_EXPIRES_SECONDS: Final = 300
-"""A batch this old was re-sent by the ledger long ago."""
 
 
 def create_celery(name: str, *, broker_url: str) -> Celery:

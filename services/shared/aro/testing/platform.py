@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -52,8 +52,10 @@ class Platform:
         feed_arguments: Sequence[str] = (),
         environ: Mapping[str, str] = {},
         page: Path | None = None,
+        own: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
-        """`page` is the folder of a built dashboard, which api serves then."""
+        """`page` is the folder of a built dashboard, which api serves then. `environ` holds for all services; what
+        `own` says of one wins, and is asked at each of its starts."""
         self.directory = directory
         self.redis = RedisServer(directory / "redis")
         self.mongo = MongoServer(directory / "mongo")
@@ -61,6 +63,7 @@ class Platform:
         self._feed_arguments = list(feed_arguments)
         self._environ = dict(environ)
         self._page = page
+        self._own = own
         self.temporary = directory / "tmp"
         """Where processes put what they need for a while; killed ones leave it there."""
         self.temporary.mkdir()
@@ -142,6 +145,8 @@ class Platform:
                     process = self.processes[name]
                     if not process.is_running:
                         process.kill()  # whatever its session left behind
+                        if name not in ("redis", "mongo"):
+                            process.environ = self._environment(name)
                         Process.start(process)
 
     def _command(self, name: str) -> list[str]:
@@ -171,4 +176,5 @@ class Platform:
             **{f"ARO_{inner.upper()}_URL": self.url(inner) for inner in _BEHIND},
             **own,
             **self._environ,
+            **(self._own(name) if self._own is not None else {}),
         }

@@ -34,7 +34,8 @@ class Process:
     ) -> None:
         self.command = list(command)
         self.log = log
-        self._environ = dict(os.environ if environ is None else environ)
+        self.environ: Mapping[str, str] = dict(os.environ if environ is None else environ)
+        """Of the next start."""
         self._cwd = cwd
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -44,7 +45,7 @@ class Process:
                 self.command,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=self._environ,
+                env=dict(self.environ),
                 cwd=self._cwd,
                 start_new_session=True,
             )

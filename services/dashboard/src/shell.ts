@@ -141,6 +141,7 @@ export class Shell {
     const { product, expiry, choices } = this.#place;
     const same = view === this.#view && this.#mounted !== undefined;
     if (same && before.product === product && before.expiry === expiry && sameChoices(before.choices, choices)) return;
+    this.#reveal();
     document.title = [view.title, product, expiry && day(expiry), "Option ARO"].filter(Boolean).join(" · ");
     if (same && this.#mounted?.update) {
       this.#leave();
@@ -157,6 +158,12 @@ export class Shell {
     this.#main.replaceWith(main);
     this.#main = main;
     this.#mounted = view.mount(this.#main, this.#context());
+  }
+
+  /** On a narrow screen the navigation goes on beside it; where one is has to be seen. */
+  #reveal(): void {
+    const current = this.#head.querySelectorAll("nav [aria-current=page], .expiries [aria-current=true]");
+    for (const link of current) link.scrollIntoView({ block: "nearest", inline: "center" });
   }
 
   #unmount(): void {

@@ -68,7 +68,8 @@ export class XyChart {
     return {
       width,
       height,
-      padding: [(chart) => marksHeight(now(), chart.width, colours()), 12, 0, 0],
+      // On the right, half of a label that stands at the very end.
+      padding: [(chart) => marksHeight(now(), chart.width, colours()), 24, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: false, range: (_, low, high) => xRange(now(), low, high) },

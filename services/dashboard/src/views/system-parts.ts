@@ -7,7 +7,6 @@ import * as format from "../format";
 import type { TermName } from "../glossary";
 import { bars, milliseconds, place, quantileOf, tick } from "../histogram";
 import type { Latency, Status } from "../messages";
-import { path } from "../sparkline";
 import type { Recent } from "./system-recent";
 
 const WIDTH = 360;
@@ -226,9 +225,13 @@ function trace(points: readonly (readonly [number, number])[]): TemplateResult {
   const first = points[0];
   const last = points.at(-1);
   if (first === undefined || last === undefined || last[0] <= first[0]) return html`<small>from now on</small>`;
-  const most = Math.max(...points.map(([, lag]) => lag));
+  const most = Math.max(1, ...points.map(([, lag]) => lag));
+  // From nothing, and to one at least: a ledger that is always empty is a line at the bottom.
+  const scaled = points.map(([at, lag]) => [at, SMALL_HEIGHT - 1 - (lag / most) * (SMALL_HEIGHT - 2)] as const);
+  const across = SMALL_WIDTH / (last[0] - first[0]);
+  const drawn = scaled.map(([at, y], turn) => `${turn === 0 ? "M" : "L"}${((at - first[0]) * across).toFixed(1)} ${y.toFixed(1)}`);
   return html`<svg class="trace" viewBox="0 0 ${SMALL_WIDTH} ${SMALL_HEIGHT}" preserveAspectRatio="none" role="img"
-    aria-label="at most ${most} entries"><path d=${path([[first[0], 0], ...points], [first[0], last[0]], SMALL_WIDTH, SMALL_HEIGHT)} /></svg>`;
+    aria-label="at most ${most} entries"><path d=${drawn.join("")} /></svg>`;
 }
 
 function named(term: TermName): TemplateResult {

@@ -20,8 +20,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 HEIGHTS: Final = {360: 740, 1280: 800, 2560: 1440}
 """Of a phone, a laptop and a large screen."""
 OTHER_HEIGHT: Final = 900
-OFTEN: Final = 40
-EDGES: Final = 24
+OFTEN: Final = 128
+EDGES: Final = 64
 """Of a picture's colours, those that are kept; with all of them the pictures would be three times as large."""
 SETTLE_SECONDS: Final = 1.5
 """Charts are drawn, cells are not lit any more."""

@@ -103,6 +103,8 @@ test("violations are crosses on the curve, and words", () => {
   const cross = plot.notes.find(({ shape }) => shape === "cross");
   assert.equal(cross?.tone, "bad");
   assert.ok(Math.abs((cross?.at[0] as number) - VIOLATION.moneyness) < 1e-9);
+  const { moneyness, fitted_iv: fitted } = sample<SmileAnswer>("smile");
+  assert.equal(cross?.at[1], between(moneyness, fitted, VIOLATION.moneyness));
   assert.match(plot.summary, /1 violation/);
   assert.equal(describedViolation(VIOLATION, formats), "Butterfly of 1 Dec at ln(K/F) −0.005, in the fitted smile");
 });

@@ -178,7 +178,11 @@ function drawCells(ctx: CanvasRenderingContext2D, matrix: Matrix, layout: Layout
       ctx.fillText((value * 100).toFixed(1), x + width / 2, y + height / 2);
     });
   });
-  for (const { row, column } of matrix.faults) frameCell(ctx, layout, [row, column], palette.tone("bad"), 2.5);
+  for (const { row, column } of matrix.faults) {
+    // Red alone would not be seen on the darkest cells.
+    frameCell(ctx, layout, [row, column], palette.ground, 5);
+    frameCell(ctx, layout, [row, column], palette.tone("bad"), 2.5);
+  }
 }
 
 function frameCell(

@@ -25,6 +25,7 @@ const X_AXIS = 42;
 const FIRST_SHARE = 2;
 const LABEL_ROOM = 92;
 const PANE_LABEL = 12;
+const WIDEST_BAR = 17;
 
 let groups = 0;
 
@@ -281,7 +282,7 @@ function drawPane(chart: uPlot, { history }: Shown, index: number, colours: Pale
 function drawBars(chart: uPlot, { open, high, low, close }: Pane, colours: Palette, pixels: number): void {
   const { ctx } = chart;
   const slot = chart.valToPos(1, "x", true) - chart.valToPos(0, "x", true);
-  const width = Math.max(pixels, Math.min(11 * pixels, Math.round(slot * 0.68)));
+  const width = Math.max(pixels, Math.min(WIDEST_BAR * pixels, Math.round(slot * 0.68)));
   const isThin = width < 3 * pixels;
   const y = (value: number): number => chart.valToPos(value, "y", true);
   for (let i = 0; i < close.length; i += 1) {

@@ -1,7 +1,7 @@
 /** A smile as drawn: what the market quotes out of the money, the fitted curve, and what stands out on it. */
 import * as format from "../format";
 import type { SmileAnswer, SmileSide, Violation } from "./answers";
-import { between, known, nearest, type Note, type Plot, type Values } from "./figure";
+import { between, known, type Note, type Plot, type Values } from "./figure";
 import { type Formats, plainTick, volTick } from "./formats";
 
 export interface SmileOptions {
@@ -138,7 +138,7 @@ function riskReversal(answer: SmileAnswer, seen: readonly number[], x: readonly 
 function faults(violations: readonly Violation[], moneyness: Values, x: readonly number[], fitted: Values): Note[] {
   return violations.flatMap((violation) => {
     const at = between(moneyness, x, violation.moneyness);
-    const iv = at === null ? null : (fitted[nearest(x, at)] ?? null);
+    const iv = at === null ? null : between(x, fitted, at);
     return at === null || iv === null ? [] : [{ at: [at, iv] as const, shape: "cross" as const, tone: "bad" as const }];
   });
 }

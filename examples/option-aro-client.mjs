@@ -26,7 +26,7 @@ const FIRST_PAUSE = 0.5; // seconds before connecting again; doubled each time, 
 const LONGEST_PAUSE = 5;
 const ASK_AGAIN_SECONDS = 10; // for channels that are rejected because they are not there yet
 const BAD_TOKEN = ["token_expired", "token_invalid", "token_missing"]; // a new one may help
-const NOT_NOW = ["service_unavailable", "too_many_sockets", "rate_limited"];
+const NOT_NOW = ["service_unavailable", "slow", "too_many_sockets", "rate_limited"];
 const NOT_YET = ["service_unavailable", "unknown_expiry"];
 
 /** A source of access tokens: logs in at each call, and the client calls only when it needs a new one. */

@@ -47,7 +47,7 @@ MAX_ENTRIES = 60  # of one request; the gateway limits both their number and the
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds before connecting again; doubled each time, with jitter
 ASK_AGAIN_SECONDS = 10.0  # for channels that are rejected because they are not there yet
 BAD_TOKEN = {"token_expired", "token_invalid", "token_missing"}  # a new one may help
-NOT_NOW = {"service_unavailable", "too_many_sockets", "rate_limited"}
+NOT_NOW = {"service_unavailable", "slow", "too_many_sockets", "rate_limited"}
 NOT_YET = {"service_unavailable", "unknown_expiry"}
 
 OnState = Callable[[str, Any, dict[str, Any]], None]

@@ -2,10 +2,13 @@
 
 import os
 import queue
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +197,38 @@ def test_node_example_lives_through_restarts(make_stack: Any, node: Path, tmp_pa
         stack.client.flushall()
         stack.publish(channel)
         eventually(lambda: "a new history on the server" in client.output(), "it to be told of the new epoch")
+        assert client.is_running
+    finally:
+        client.kill()
+
+
+@pytest.mark.parametrize(
+    "command", [("node", "scripts/subscribe-example.js"), (sys.executable, "examples/subscribe.py")]
+)
+def test_official_clients_that_were_too_slow_come_back(
+    make_stack: Any, node: Path, tmp_path: Path, command: tuple[str, str]
+) -> None:
+    stack = make_stack(ARO_GATEWAY_SLOW_SECONDS="1")
+    channel = "ticks:NIFTY"
+    stack.seed(channel)
+    program, script = command
+    client = Process([program, str(ROOT / script), channel], tmp_path / "client.log", environ=environment(stack))
+    client.start()
+    sizes = count(300_000)  # another each time, so that a delta is as large
+
+    def is_closed() -> bool:
+        stack.publish(channel, pad=next(sizes))
+        return bool(stack.gateway.metric("ws_disconnects_total", reason="slow"))
+
+    def times_connected() -> int:
+        return len(re.findall("(?<!dis)connected", client.output()))
+
+    try:
+        eventually(lambda: times_connected() == 1, "it to connect", seconds=15)
+        client.signal(signal.SIGSTOP)
+        eventually(is_closed, "it to be closed", seconds=30)
+        client.signal(signal.SIGCONT)
+        eventually(lambda: times_connected() == 2, "it to come back", seconds=15)
         assert client.is_running
     finally:
         client.kill()

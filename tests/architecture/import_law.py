@@ -34,6 +34,8 @@ PACKAGES: Final = {
     "aro.adapters": DRIVERS,
     "aro.runtime": FRAMEWORKS,
 }
+PROCESSES: Final = {"aro.adapters.embedded_mongo": {"secantus"}}
+"""Modules that are started and never imported, and the program that each of them is the frame of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ def floor(module: str) -> str:
 def _fault(name: str, imported: str, services: set[str]) -> str:
     here, there = floor(name), floor(imported)
     top = there.split(".")[0]
+    if imported in PROCESSES:
+        return "it is a process of its own"
+    if top in PROCESSES.get(name, ()):
+        return ""
     if top == OURS:
         allowed = FLOORS.get(here, SERVICE_MAY_IMPORT if here in services else set())
         return "" if there in allowed or there == OURS else _reason(here, there)

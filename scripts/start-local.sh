@@ -43,7 +43,7 @@ if [[ $status == no ]]; then
   ensure_environment scripts
   node_packages scripts
   # Everything but the page works without it.
-  build_page || echo "start-local.sh: the page could not be built: http://127.0.0.1:8000/ will say that it is missing" >&2
+  build_page || echo "start-local.sh: the page could not be built; the api-gateway will say so at /" >&2
 elif [[ ! -x $VENV/bin/python ]]; then
   fail "nothing was ever started from here"
 fi

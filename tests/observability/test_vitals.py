@@ -152,7 +152,7 @@ def test_no_metric_is_declared_that_nobody_sets(module: str) -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call)
     }
-    others = [found.read_text(encoding="utf-8") for found in path.parent.glob("*.py") if found != path]
+    others = [found.read_text(encoding="utf-8") for found in path.parent.rglob("*.py") if found != path]
     used = {
         name
         for text in others

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from aro.testing.conformance import PHASES, Findings, Login, ask
+from aro.testing.page import SCRIPT
 
 RULES: Final = frozenset(
     {
@@ -59,6 +60,7 @@ class Asked:
             "product": ["NIFTY"],
             "legs": [estate.straddle()],
             "current_password": [estate.password],
+            "file": [SCRIPT],
         }
         self._personal_token = estate.personal_token(estate.other)
         self._found: dict[Round, Findings] = {}

@@ -72,9 +72,11 @@ def test_a_snapshot_and_its_tick_are_followed_from_feed_to_gateway(platform: Pla
             seconds=20,
             interval=0.5,
         )
-        assert [item["service.name"] for item in told] == STAGES
+        # The line of a batch is written when it is done, and clients may have it by then.
+        services = [item["service.name"] for item in told]
+        assert (services[:2], sorted(services[2:])) == (STAGES[:2], sorted(STAGES[2:]))
         assert all(text in item["trace.ids"] for item in told)
-        assert told[2]["labels"]["stored"] is True
+        assert told[services.index("worker-enricher-work")]["labels"]["stored"] is True
 
 
 @pytest.mark.e2e

@@ -6,18 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from aro.adapters.clock import SystemClock
 from aro.contracts.names import LIVE_INDEX
 from aro.testing.eventually import eventually
 from aro.testing.platform import Platform
 from aro.testing.witness import ClientWitness
-
-NIFTY_CHANNELS = 9
-"""One of ticks, four expiries' chains and metrics."""
-ALL_CHANNELS = NIFTY_CHANNELS + 7
-"""And BANKNIFTY's, which has three expiries."""
+from feed_generator.synthetic.provider import SyntheticProvider
 
 pytestmark = pytest.mark.fault
 
+PRODUCTS = ["NIFTY", "BANKNIFTY"]
 CHANNELS = ["ticks:NIFTY", "chain:NIFTY:*", "metrics:NIFTY:*"]
 HEAL_SECONDS = 10.0
 
@@ -27,14 +25,20 @@ def client(platform: Platform, token: str) -> Iterator[ClientWitness]:
     everything_is_live(platform)
     witness = ClientWitness(platform.url("gateway"), token, CHANNELS)
     witness.start()
-    eventually(lambda: len(witness.channels) == NIFTY_CHANNELS, "a snapshot of each channel")
+    eventually(lambda: len(witness.channels) == channels_of("NIFTY"), "a snapshot of each channel")
     yield witness
     witness.stop()
 
 
+def channels_of(product: str) -> int:
+    """Ticks, and chains and metrics of the expiries that are listed today."""
+    listed = SyntheticProvider([product], seed=7, scenario="calm", exchange_hours=False)
+    return 1 + 2 * len(listed.tick(SystemClock().now_ms()).chains)
+
+
 def everything_is_live(platform: Platform) -> None:
-    redis = platform.redis.client()
-    eventually(lambda: redis.scard(LIVE_INDEX) >= ALL_CHANNELS, "all channels to be live", seconds=20)
+    redis, expected = platform.redis.client(), sum(map(channels_of, PRODUCTS))
+    eventually(lambda: redis.scard(LIVE_INDEX) >= expected, "all channels to be live", seconds=20)
 
 
 def epochs(client: ClientWitness) -> dict[str, str | None]:

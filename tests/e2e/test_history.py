@@ -42,6 +42,7 @@ def test_history_leads_up_to_the_live_market_and_is_stored_once(platform: Platfo
     reader = LiveReader(platform.redis.client())
     before = eventually(lambda: reader.state("ticks:NIFTY"), "the live market")
     assert "messages back-filled" in backfill(platform)
+    eventually(platform.is_drained, "all of it to be stored", seconds=60)
     database = mongo.connect(platform.mongo.url, "aro_platform_test")
     ticks = TickStore(database).ticks(
         "NIFTY", start_ms=before.ts - 2 * SECONDS * 1000, end_ms=before.ts + 60_000, limit=1_000, cursor=None

@@ -203,6 +203,29 @@ def test_python_tells(story: dict[str, Any], monkeypatch: pytest.MonkeyPatch) ->
         client.close()
 
 
+def test_python_heeds_what_was_said_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a connection overtakes messages that wait for a slow callback; its reason is among them."""
+    made: list[FakeSocket] = []
+    may_go_on = threading.Event()
+    heard: list[str] = []
+    monkeypatch.setattr(FakeSocket, "made", made, raising=False)
+    monkeypatch.setattr(official, "Socket", FakeSocket)
+    client = official.OptionAro("", "token 1", on_notice=lambda name, _: heard.append(name))
+    client.start()
+    try:
+        eventually(partial(is_ready, made, 1), "a connection")
+        made[0].fire("connect")
+        client._in_order.submit(may_go_on.wait, 10)
+        client._in_order.submit(made[0].handlers["error"], {"code": "slow", "detail": "nothing was taken for 1 s"})
+        made[0].fire("disconnect", "server disconnect")
+        may_go_on.set()
+        eventually(partial(is_ready, made, 2), "another connection")
+        assert heard == ["connected", "error", "disconnected"]
+    finally:
+        may_go_on.set()
+        client.close()
+
+
 def test_javascript_tells_the_same() -> None:
     for story, told in zip(STORIES, in_node("stories"), strict=True):
         expected = [step["log"] for step in story["steps"]]

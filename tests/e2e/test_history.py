@@ -24,7 +24,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     feed = ["--products", "NIFTY,SPY", "--interval", "0.5", "--seed", "3"]
     running = Platform(Path(tmp_path_factory.mktemp("history")), feed_arguments=feed)
     try:
-        running.start(("consume", "work", "feed"))
+        running.start(("consume", "work", "beat", "feed"))  # beat: what a busy machine passes over is enriched later
         yield running
     finally:
         running.stop()

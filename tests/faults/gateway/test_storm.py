@@ -72,6 +72,7 @@ def test_a_rolling_restart_loses_nothing_unsaid(estate: Callable[..., Any], note
     balancer = Balancer([gateway.port for gateway in running.gateways])
     balancer.start()
     with closing(_Stopping(balancer)):
+        eventually(lambda: len(balancer.ready()) == 2, "both gateways to be ready")
         forms: list[dict[str, Any]] = [{}, {"delta": True, "encoding": "deflate"}]
         members = [running.member(number, apply=official.apply_patch, **forms[number % 2]) for number in range(40)]
         crowd = running.crowd(balancer.port, members)

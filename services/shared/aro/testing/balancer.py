@@ -37,6 +37,10 @@ class Balancer:
     def connections(self) -> dict[int, int]:
         return dict(self._open)
 
+    def ready(self) -> set[int]:
+        """Ports of backends that new connections may go to."""
+        return set(self._ready)
+
     def cut(self) -> int:
         """Reset every connection, wherever it is in whatever it carries; how many there were."""
         fronts = list(self._fronts)

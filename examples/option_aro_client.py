@@ -226,8 +226,7 @@ class OptionAro:
         self._token = self._token or self._new_token()
         if self._token is None:
             return
-        self._problem = {}
-        ended: SimpleQueue[str] = SimpleQueue()
+        self._problem, ended = {}, SimpleQueue[str]()
         self._socket = socket = Socket(self._in_order)
         for name in EVENTS:
             socket.on(name, partial(self._receive, name), namespace=NAMESPACE)
@@ -245,18 +244,12 @@ class OptionAro:
         while not reason and (socket.eio.state == "connected" or not ended.empty()):
             with suppress(Empty):
                 reason = ended.get(timeout=1.0)
-        self._handle_the_rest()
+        if not self._closed.is_set():  # the end overtakes what was said before it, its reason too
+            wait([self._in_order.submit(int)])
         self._on_notice("disconnected", {"reason": reason})
         if reason == "server disconnect":  # the gateway means it, and has said why
             self._problem = {"code": "closed", **self._problem}
             self._judge(fresh=False)
-
-    def _handle_the_rest(self) -> None:
-        """The end of a connection is known at once; what was said before it, its reason too, may still be waiting."""
-        with suppress(RuntimeError):  # closed meanwhile
-            last = self._in_order.submit(lambda: None)
-            while not self._closed.is_set() and not last.done():
-                wait([last], timeout=0.1)
 
     def _judge(self, fresh: bool) -> None:
         """Whether to go on after a refusal; with a new token if that may help. Raises `Refused`."""

@@ -247,7 +247,7 @@ class BatchProcessor:
         for record in chains:
             where, seq = (record.chain.product, record.chain.expiry), record.chain.source_seq
             publications.append(Publication(metrics_channel(*where), seq, encode_json(record.metrics)))
-            publications.append(Publication(chain_channel(*where), seq, record.data))
+            publications.append(Publication(chain_channel(*where), seq, record.data, record.packed))
         with _timed("publish"):
             published = self._publisher.publish(publications)
         metrics.duplicates.labels("publish").inc(sum(not item.accepted for item in published))

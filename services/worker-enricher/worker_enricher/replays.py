@@ -41,7 +41,8 @@ class ReplayProcessor:
         for (item, _), record in zip(chains, records, strict=True):
             where = (record.chain.product, record.chain.expiry)
             measured = Publication(_named(item, metrics_channel(*where)), item.source_seq, encode_json(record.metrics))
-            publications += (measured, Publication(_named(item, chain_channel(*where)), item.source_seq, record.data))
+            channel = _named(item, chain_channel(*where))
+            publications += (measured, Publication(channel, item.source_seq, record.data, record.packed))
         published = self._publisher.publish(publications)
         self._ledger.remove(ids)
         metrics.replayed.inc(sum(item.accepted for item in published))

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import redis
 
-from aro.adapters.live import LivePublisher, LiveReader, Position, Publication, parse_announcement
+from aro.adapters.live import (
+    LOG_BYTES,
+    LivePublisher,
+    LiveReader,
+    Position,
+    Publication,
+    parse_announcement,
+)
+from aro.adapters.packing import pack
 from aro.contracts.names import PUBSUB_LIVE, live_key, log_key
 from aro.testing.servers import RedisServer
 
@@ -43,6 +51,37 @@ def test_announcement_carries_position_and_untouched_bytes(redis_client: redis.R
     assert (announced.channel, announced.epoch, announced.seq) == (CHANNEL, published.epoch, published.seq)
     assert (announced.source_seq, announced.data) == (9, data)
     pubsub.close()
+
+
+def test_what_is_packed_is_held_and_announced_so_and_read_as_it_was(redis_client: redis.Redis) -> None:
+    data = b'{"bid":[%s]}' % b",".join(b"%d.05" % n for n in range(2_000))
+    pubsub = redis_client.pubsub(ignore_subscribe_messages=True)
+    pubsub.subscribe(PUBSUB_LIVE)
+    pubsub.get_message(timeout=5)
+    LivePublisher(redis_client).publish([Publication(CHANNEL, 4, data, pack(data)), publication(5)])
+    heard = []
+    while len(heard) < 2:
+        message = pubsub.get_message(timeout=5)
+        if message is not None:
+            heard.append(message["data"])
+    pubsub.close()
+    assert len(heard[0]) < len(data) / 2
+    assert parse_announcement(heard[0]).data == data
+    reader = LiveReader(redis_client)
+    assert reader.replay(CHANNEL, 1, 2) == [(1, data), (2, b'{"n":5}')]
+    LivePublisher(redis_client).publish([Publication(CHANNEL, 6, data, pack(data))])
+    state = reader.state(CHANNEL)
+    assert state is not None
+    assert state.data == data
+    assert len(redis_client.hget(live_key(CHANNEL), "data") or b"") < len(data) / 2
+
+
+def test_the_log_is_as_long_whether_packed_or_not(redis_client: redis.Redis) -> None:
+    data = b'{"%s":1}' % (b"x" * (LOG_BYTES // 4))
+    news = [Publication(CHANNEL, n, data, pack(data) if n > 10 else None) for n in range(1, 21)]
+    for item in news:
+        LivePublisher(redis_client).publish([item])
+        assert redis_client.xlen(log_key(CHANNEL)) == min(item.source_seq, 3)
 
 
 def test_flushall_starts_a_new_epoch(redis_client: redis.Redis) -> None:

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import redis
 
+from aro.adapters.packing import plain
 from aro.contracts.names import LIVE_INDEX, LOG_LENGTH, is_replay, live_key, log_key
 
 LOG_BYTES: Final = 1 << 20
-"""History kept per channel: 1 MiB, so about 30 chains or `LOG_LENGTH` metrics."""
+"""History kept per channel: 1 MiB of JSON, packed or not, so about 30 chains or `LOG_LENGTH` metrics."""
 
 REPLAY_LOG_BYTES: Final = 64 << 10
 """The same for a channel of a replay session, of which there are many: 2 chains or 40 metrics repair a short gap."""
@@ -27,11 +28,13 @@ _SCRIPT: Final = files("aro.adapters").joinpath("publish.lua").read_text(encodin
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """`data` is the JSON of the channel's whole state; `source_seq` fences off what is not newer."""
+    """`data` is the JSON of the channel's whole state; `source_seq` fences off what is not newer. `packed` is `data`
+    as Redis is to hold and to announce it, where that is shorter."""
 
     channel: str
     source_seq: int
     data: bytes
+    packed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class LivePublisher:
                 size = REPLAY_LOG_BYTES if is_replay(item.channel) else LOG_BYTES
                 length = max(1, min(LOG_LENGTH, size // max(1, len(item.data))))
                 keys += (live_key(item.channel), log_key(item.channel))
-                arguments += (item.source_seq, item.data, length, item.channel)
+                arguments += (item.source_seq, item.packed or item.data, length, item.channel)
             pipe.evalsha(sha, len(keys), *keys, *arguments)
         return [Published(bool(ok), epoch.decode(), int(seq)) for some in pipe.execute() for ok, epoch, seq in some]
 
@@ -110,6 +113,7 @@ class LiveReader:
         self._redis = client
 
     def state(self, channel: str) -> LiveState | None:
+        """Raises ValueError or KeyError if no publisher wrote it."""
         fields: dict[bytes, bytes] = self._redis.hgetall(live_key(channel))  # type: ignore[assignment]
         if not fields:
             return None
@@ -119,7 +123,7 @@ class LiveReader:
             seq=int(fields[b"seq"]),
             source_seq=int(fields[b"source_seq"]),
             ts=int(fields[b"ts"]),
-            data=fields[b"data"],
+            data=plain(fields[b"data"]),
         )
 
     def channels(self) -> set[str]:
@@ -141,7 +145,7 @@ class LiveReader:
         The log carries no epoch: compare `positions` before and after.
         """
         entries: Any = self._redis.xrange(log_key(channel), f"{first_seq}-0", f"{last_seq}-0")
-        return [(int(entry_id.split(b"-")[0]), fields[b"d"]) for entry_id, fields in entries]
+        return [(int(entry_id.split(b"-")[0]), plain(fields[b"d"])) for entry_id, fields in entries]
 
 
 def _position(answer: Any) -> Position | None:
@@ -162,4 +166,4 @@ def parse_announcement(message: bytes) -> LiveState:
     """What the publish script announced on pub/sub. Raises ValueError for anything else."""
     head, _, data = message.partition(b"\n")
     channel, epoch, seq, source_seq, ts = head.decode().split(" ")
-    return LiveState(channel, epoch, int(seq), int(source_seq), int(ts), data)
+    return LiveState(channel, epoch, int(seq), int(source_seq), int(ts), plain(data))

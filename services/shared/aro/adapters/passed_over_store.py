@@ -10,16 +10,15 @@ from typing import Final
 from zlib import crc32
 
 import msgspec
-from isal import isal_zlib
 from pymongo.database import Database
 
 from aro.adapters.mongo import FOLLOWED, Document
+from aro.adapters.packing import pack, unpack
 from aro.adapters.writes import insert_new
 from aro.contracts.names import COLLECTION_PASSED_OVER, COLLECTION_PASSED_OVER_BLOCKS
 
 BLOCK_BYTES: Final = 4 << 20
 """Most bytes of messages in one block: MongoDB takes documents of 16 MB."""
-DEFLATE_LEVEL: Final = 1
 
 Entry = tuple[str, bytes]
 """Id in the ledger, and message."""
@@ -62,7 +61,7 @@ class PassedOverStore:
     def load(self, block: Block) -> list[Entry]:
         """Empty if it is not there any more."""
         document = self._blocks.find_one({"_id": block.id})
-        return _entries.decode(isal_zlib.decompress(document["data"])) if document else []
+        return _entries.decode(unpack(document["data"])) if document else []
 
     def remove(self, block: Block) -> None:
         """Call it when what is in there was stored elsewhere."""
@@ -85,7 +84,7 @@ def _parts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _packed(stream: str, entries: list[Entry]) -> tuple[Block, bytes]:
-    data = isal_zlib.compress(_to_msgpack.encode(entries), DEFLATE_LEVEL)
+    data = pack(_to_msgpack.encode(entries))
     # A ledger that lost its data may use ids again; the content tells them apart.
     return Block(f"{stream}|{entries[0][0]}|{crc32(data):08x}", stream, len(entries)), data
 

@@ -24,7 +24,7 @@ def redis_command(*, port: int, directory: Path, password: str | None = None) ->
         # Broker queues and the ledger live here: full memory must be an error for writers, never an eviction.
         *["--maxmemory-policy", "noeviction", "--daemonize", "no"],
         # Under load the file is rewritten every few seconds, and to compress what is live takes most of that.
-        *["--rdbcompression", "no"],
+        *["--rdbcompression", "no", "--auto-aof-rewrite-min-size", "256mb", "--auto-aof-rewrite-percentage", "200"],
     ]
     return [*command, "--requirepass", password] if password else command
 

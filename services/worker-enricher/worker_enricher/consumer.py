@@ -26,8 +26,9 @@ log = get_logger(__name__)
 MAX_DELIVERIES: Final = 5
 ALONE_FROM_DELIVERY: Final = 3
 """From this delivery on an entry travels alone, so that one that kills its worker takes no others along."""
-MAX_QUEUED_TASKS: Final = 8
-"""More would only age in Celery: what waits, waits in the ledger, where its age is seen."""
+MAX_QUEUED_TASKS: Final = 3
+"""Enough that no worker finds none. More would only age in Celery: what waits, waits in the ledger, where its age is
+seen, and makes the next batch larger."""
 READ_ON: Final = 256
 """Entries of each stream that are read at once when the end of the ledger is looked for: 3 MB."""
 MOST_HELD: Final = 20_000

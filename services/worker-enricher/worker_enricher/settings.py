@@ -26,7 +26,7 @@ class WorkerSettings:
     consumer_name: str | None = setting(
         "ARO_CONSUMER_NAME", "name in the consumer group; the host name if not set", default=None
     )
-    batch_size: int = setting("ARO_BATCH_SIZE", "most snapshots in one task", default=64, minimum=1)
+    batch_size: int = setting("ARO_BATCH_SIZE", "most snapshots in one task", default=256, minimum=1)
     batch_ms: int = setting("ARO_BATCH_MS", "most milliseconds that a batch waits for more", default=50, minimum=1)
     conflate_after_ms: int = setting(
         "ARO_CONFLATE_AFTER_MS",

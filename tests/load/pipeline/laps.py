@@ -12,7 +12,7 @@ from aro.testing.eventually import eventually
 
 STEP_SECONDS = 0.01
 """Chains are offered evenly, in steps of so long."""
-WINDOW = 1_024
+WINDOW = 2_048
 """Most chains under way while as many are offered as are taken."""
 MOST_OWED = 2_000
 """Beyond so many under way nothing more is offered: that rate is above the ceiling."""

@@ -27,8 +27,9 @@ log = get_logger(__name__)
 
 RETRY_SECONDS: Final = 15.0
 """After MongoDB failed it is left alone this long; what is owed stays owed."""
-BUDGET_SECONDS: Final = 1.0
-"""One child is busy for no longer, however much was back-filled; the rest comes with the next task."""
+BUDGET_SECONDS: Final = 0.3
+"""One child is busy for no longer with the channel, and with what is owed, however much was back-filled; the rest
+comes with the next task."""
 MAX_DUE: Final = 2_000
 RUN_MINUTES: Final = 30
 """Consecutive minutes that are read at once."""
@@ -72,6 +73,8 @@ class BarDesk:
         self._marks = marks
         self._clock = clock
         self._catch_up_at = 0.0
+        self._to_look_at: list[str] = []
+        """Products that the present catching up has not come to yet."""
         self._paused_until = 0.0
 
     def run(self) -> None:
@@ -93,15 +96,17 @@ class BarDesk:
     # --- the channel -----------------------------------------------------------------------
 
     def _publish(self) -> None:
-        names = [parse_channel(text) for text in sorted(self._reader.channels())]
-        states = [self._state(item.product) for item in names if item.kind == "ticks" and item.product is not None]
-        self._publisher.publish(
-            [
-                Publication(bars_channel(state.product), state.computed_ts, encode_json(state))
-                for state in states
-                if state is not None
-            ]
-        )
+        until = self._clock.monotonic() + BUDGET_SECONDS
+        names = (parse_channel(text) for text in self._reader.channels() if text.startswith("ticks:"))
+        shown = {bars_channel(item.product): item.product for item in names if item.product is not None}
+        publications = []
+        for channel in self._reader.oldest_first(shown):
+            if self._clock.monotonic() > until:
+                break
+            state = self._state(shown[channel])
+            if state is not None:
+                publications.append(Publication(channel, state.computed_ts, encode_json(state)))
+        self._publisher.publish(publications)
 
     def _state(self, name: str) -> BarsState | None:
         """None if there is nothing new to show."""
@@ -152,10 +157,12 @@ class BarDesk:
 
     def _catch_up(self) -> None:
         """Now and then: owe what Redis forgot, and what was stored before there were bars."""
-        if self._clock.monotonic() < self._catch_up_at:
-            return
-        now = self._clock.now_ms()
-        for product in sorted(self._chains.products()):
+        if self._clock.monotonic() >= self._catch_up_at:
+            self._to_look_at = sorted(self._chains.products(), reverse=True)
+            self._catch_up_at = self._clock.monotonic() + CATCH_UP_SECONDS
+        until, now = self._clock.monotonic() + BUDGET_SECONDS, self._clock.now_ms()
+        while self._to_look_at and self._clock.monotonic() <= until:
+            product = self._to_look_at[-1]
             of_product: set[int] = set()
             for pointer in self._chains.expiries(product):
                 minutes = self._chains.minutes(product, pointer["expiry"], now - LEFT_ALONE_MS)
@@ -163,7 +170,7 @@ class BarDesk:
                 self._owe_missing(product, pointer["expiry"], recent)
                 of_product.update(recent)
             self._owe_missing(product, PRODUCT_LEVEL, sorted(of_product, reverse=True))
-        self._catch_up_at = self._clock.monotonic() + CATCH_UP_SECONDS
+            self._to_look_at.pop()
 
     def _owe_missing(self, product: str, expiry: str, minutes: Sequence[int]) -> None:
         """`minutes` are the newest first; where some have their bars, all before them do."""

@@ -21,6 +21,10 @@ from worker_enricher.overview import gateway_statuses, pipeline_status, process_
 log = get_logger(__name__)
 
 
+_TELLING: Final = ("ticks:", "metrics:")
+"""Channels that say how old a product is."""
+
+
 class _Stamp(msgspec.Struct):
     """The only field of a channel's data that matters here; the decoder skips the rest."""
 
@@ -75,12 +79,10 @@ class StatusDesk:
         now_ms = self._clock.now_ms()
         newest: dict[str, int] = {}
         expiries: dict[str, list[str]] = {}
-        for name in sorted(self._reader.channels()):
+        told = [name for name in sorted(self._reader.channels()) if name.startswith(_TELLING)]
+        for name, state in self._reader.states(told).items():
             channel = parse_channel(name)
-            if channel.kind not in ("ticks", "metrics") or channel.product is None:
-                continue
-            state = self._reader.state(name)
-            if state is None:
+            if channel.product is None or state is None:
                 continue
             source_ts = _stamp.decode(state.data).source_ts
             newest[channel.product] = max(newest.get(channel.product, 0), source_ts)

@@ -24,6 +24,9 @@ log = get_logger(__name__)
 
 HISTORY_SECONDS: Final = 300.0
 """Closes of past days do not change; they are read again this often because a day ends."""
+BUDGET_SECONDS: Final = 0.3
+"""Of each task, for chains wait behind it: six products take 0.1 s, and of all of an exchange some are left for the
+next one."""
 RETRY_SECONDS: Final = 15.0
 """After MongoDB failed, surfaces are published without a rank and unstored this long before it is asked again."""
 MAX_UNSTORED: Final = 600
@@ -59,8 +62,14 @@ class SurfaceDesk:
         self._mongo_paused_until = 0.0
 
     def publish(self) -> None:
-        """Fit and publish every product that has newer chains than its surface. Raises what Redis raises."""
-        for name, channels in sorted(self._products().items()):
+        """Fit and publish products that have newer chains than their surface, the oldest surfaces first, as far as
+        `BUDGET_SECONDS` reach. Raises what Redis raises."""
+        until = self._clock.monotonic() + BUDGET_SECONDS
+        products = {surface_channel(name): (name, channels) for name, channels in self._products().items()}
+        for channel in self._reader.oldest_first(products):
+            if self._clock.monotonic() > until:
+                return
+            name, channels = products[channel]
             try:
                 self._publish_product(name, channels)
             except (ArithmeticError, ValueError, IndexError) as error:  # one product must not cost the others

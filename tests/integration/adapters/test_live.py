@@ -76,6 +76,20 @@ def test_what_is_packed_is_held_and_announced_so_and_read_as_it_was(redis_client
     assert len(redis_client.hget(live_key(CHANNEL), "data") or b"") < len(data) / 2
 
 
+def test_several_states_at_once_and_the_order_of_their_age(redis_client: redis.Redis) -> None:
+    publisher, reader = LivePublisher(redis_client), LiveReader(redis_client)
+    names = ["ticks:NIFTY", "ticks:SPY", "ticks:AAPL", "ticks:SENSEX"]
+    for name, seq in zip(names, (30, 10, 20), strict=False):
+        publisher.publish([publication(seq, channel=name)])
+    states = reader.states(names)
+    assert list(states) == names
+    assert states == {name: reader.state(name) for name in names}
+    assert states["ticks:SENSEX"] is None
+    assert reader.oldest_first(names) == ["ticks:SENSEX", "ticks:SPY", "ticks:AAPL", "ticks:NIFTY"]
+    assert reader.states([]) == {}
+    assert reader.oldest_first([]) == []
+
+
 def test_the_log_is_as_long_whether_packed_or_not(redis_client: redis.Redis) -> None:
     data = b'{"%s":1}' % (b"x" * (LOG_BYTES // 4))
     news = [Publication(CHANNEL, n, data, pack(data) if n > 10 else None) for n in range(1, 21)]

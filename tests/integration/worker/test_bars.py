@@ -22,7 +22,7 @@ from aro.contracts.codec import encode_json
 from aro.contracts.names import bars_channel, ticks_channel
 from aro.testing import enriched
 from aro.testing.servers import MongoServer
-from worker_enricher.bar_desk import CATCH_UP_MS, CATCH_UP_SECONDS, RETRY_SECONDS, BarDesk
+from worker_enricher.bar_desk import BUDGET_SECONDS, CATCH_UP_MS, CATCH_UP_SECONDS, RETRY_SECONDS, BarDesk
 from worker_enricher.bars import minute_of
 from worker_enricher.owed_bars import REPEAT_SECONDS, SETTLE_MS, OwedBars
 
@@ -189,6 +189,35 @@ def test_the_channel_shows_closed_minutes_and_the_one_that_grows(bench: Bench) -
     position = LiveReader(bench.client).positions([bars_channel("NIFTY")])
     desk.run()
     assert LiveReader(bench.client).positions([bars_channel("NIFTY")]) == position, "nothing new, nothing is sent"
+
+
+class Slow(ManualClock):
+    """By it one product takes all the time there is for a part of a task."""
+
+    def monotonic(self) -> float:
+        self.advance(BUDGET_SECONDS)
+        return super().monotonic()
+
+
+def test_with_too_many_products_for_a_task_the_next_goes_on(bench: Bench) -> None:
+    """The channels that were shown longest ago come first, and what is looked for on disk is looked for bit by bit."""
+    for name in ("NIFTY", "SPY", "AAPL"):
+        tick = enriched.tick(T, product=name)
+        bench.ticks.save([tick])
+        bench.publisher.publish([Publication(ticks_channel(name), tick.source_seq, encode_json(tick))])
+        record = enriched.record(T, product=name)
+        bench.chains.save([record])
+    bench.clock = Slow(T + 10 * MINUTE)
+    desk = bench.desk()
+    shown, owed, found = [], [], set()
+    for _ in range(3):
+        desk.run()
+        channels = LiveReader(bench.client).channels()
+        shown.append(len([name for name in channels if name.startswith("bars:")]))
+        found |= {mark.minute.product for mark in bench.marks.due(T + 20 * MINUTE, limit=99)}
+        owed.append(len(found))
+    assert shown == [1, 2, 3]
+    assert owed == [1, 2, 3]
 
 
 def test_the_channel_has_ticks_that_came_a_little_late(bench: Bench) -> None:

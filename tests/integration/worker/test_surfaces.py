@@ -21,7 +21,7 @@ from aro.contracts.names import COLLECTION_IV_HISTORY, chain_channel, surface_ch
 from aro.testing.servers import MongoServer
 from feed_generator.synthetic.provider import SyntheticProvider
 from worker_enricher.pipeline import enrich_chains, sound_chain
-from worker_enricher.surfaces import HISTORY_SECONDS, RETRY_SECONDS, SurfaceDesk
+from worker_enricher.surfaces import BUDGET_SECONDS, HISTORY_SECONDS, RETRY_SECONDS, SurfaceDesk
 
 NOW = 1_795_000_000_000
 DAY = "2026-11-18"
@@ -91,6 +91,30 @@ def test_every_product_gets_a_surface_and_a_new_one_when_its_chains_change(
     work.publish()
     surface, seq = state(redis_client)
     assert (surface.source_ts, seq) == (NOW + 2_000, 2)
+
+
+class Slow(ManualClock):
+    """By it one product takes all the time there is for a task."""
+
+    def monotonic(self) -> float:
+        self.advance(BUDGET_SECONDS)
+        return super().monotonic()
+
+
+def test_with_too_many_products_for_a_task_the_oldest_surfaces_come_first(
+    redis_client: redis.Redis, database: Database[Document], market: Market
+) -> None:
+    work = desk(redis_client, database, Slow(NOW + 50))
+    shown = []
+    for n in range(1, 5):
+        before = {name: LiveReader(redis_client).state(surface_channel(name)) for name in ("NIFTY", "SPY")}
+        work.publish()
+        after = {name: LiveReader(redis_client).state(surface_channel(name)) for name in before}
+        shown.append([name for name in before if before[name] != after[name]])
+        market.tick(NOW + 10_000 * n)
+    assert [len(names) for names in shown] == [1, 1, 1, 1]
+    assert shown[0] != shown[1]
+    assert shown[:2] == shown[2:]
 
 
 def test_every_surface_is_kept_as_it_was_published(

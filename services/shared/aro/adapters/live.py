@@ -115,16 +115,20 @@ class LiveReader:
     def state(self, channel: str) -> LiveState | None:
         """Raises ValueError or KeyError if no publisher wrote it."""
         fields: dict[bytes, bytes] = self._redis.hgetall(live_key(channel))  # type: ignore[assignment]
-        if not fields:
-            return None
-        return LiveState(
-            channel=channel,
-            epoch=fields[b"epoch"].decode(),
-            seq=int(fields[b"seq"]),
-            source_seq=int(fields[b"source_seq"]),
-            ts=int(fields[b"ts"]),
-            data=plain(fields[b"data"]),
-        )
+        return _state(channel, fields)
+
+    def states(self, channels: Iterable[str]) -> dict[str, LiveState | None]:
+        """The `state` of each, in one round trip. Raises as it does."""
+        names = list(channels)
+        pipe = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hgetall(live_key(name))
+        return {name: _state(name, fields) for name, fields in zip(names, pipe.execute(), strict=True)}
+
+    def oldest_first(self, channels: Iterable[str]) -> list[str]:
+        """By `source_seq`; first those that hold nothing."""
+        known = {name: position.source_seq if position else 0 for name, position in self.positions(channels).items()}
+        return sorted(known, key=known.__getitem__)
 
     def channels(self) -> set[str]:
         """All channels that hold live state."""
@@ -146,6 +150,19 @@ class LiveReader:
         """
         entries: Any = self._redis.xrange(log_key(channel), f"{first_seq}-0", f"{last_seq}-0")
         return [(int(entry_id.split(b"-")[0]), plain(fields[b"d"])) for entry_id, fields in entries]
+
+
+def _state(channel: str, fields: Mapping[bytes, bytes]) -> LiveState | None:
+    if not fields:
+        return None
+    return LiveState(
+        channel=channel,
+        epoch=fields[b"epoch"].decode(),
+        seq=int(fields[b"seq"]),
+        source_seq=int(fields[b"source_seq"]),
+        ts=int(fields[b"ts"]),
+        data=plain(fields[b"data"]),
+    )
 
 
 def _position(answer: Any) -> Position | None:

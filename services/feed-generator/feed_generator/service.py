@@ -34,6 +34,9 @@ log = get_logger(__name__)
 REDIS_SECONDS: Final = 1.0
 """Longest wait for one answer of Redis. It blocks the sender, never the tick loop."""
 HUNG_SECONDS: Final = 10.0
+TURN_SECONDS: Final = 0.1
+"""The products of the synthetic market share the interval: a group of them ticks so often, each of them once in it.
+All at once they would wait for one another all the way to clients."""
 
 
 def create_provider(settings: FeedSettings) -> Provider:
@@ -98,7 +101,7 @@ class FeedService:
         sending = threading.Thread(target=self._send, args=(stop, drain), name="sender", daemon=True)
         sending.start()
         feed = Feed(self._provider, sequences, self._outbox, self._truth)
-        pace = Pace(self._settings.interval, self._clock)
+        pace = Pace(self._settings.interval / self._take_turns(), self._clock)
         while not stop.is_set():
             self._last_tick = self._clock.monotonic()
             feed.tick(self._clock.now_ms())
@@ -107,6 +110,11 @@ class FeedService:
         sending.join(HUNG_SECONDS)
         if self._sender_died:
             raise RuntimeError("the sender died; see its traceback")
+
+    def _take_turns(self) -> int:
+        if not isinstance(self._provider, SyntheticProvider):
+            return 1
+        return self._provider.take_turns(int(self._settings.interval / TURN_SECONDS))
 
     def _load_sequences(self, stop: threading.Event) -> SourceSequences:
         """Without the last numbers nothing may be numbered, so this waits for Redis."""

@@ -65,6 +65,22 @@ def test_a_product_does_not_depend_on_its_neighbours():
         assert encoded(batch) == expected
 
 
+def test_products_in_turns_tick_as_they_would_alone():
+    names = ("NIFTY", "SPY", "AAPL", "SENSEX", "BANKNIFTY")
+    together = provider(*names)
+    assert together.take_turns(2) == 2
+    alone = {name: provider(name) for name in names}
+    for n in range(6):
+        now = SUNDAY_NOON + n * SECOND // 2
+        batch = together.tick(now)
+        turn = names[n % 2 :: 2]
+        assert [tick.product for tick in batch.ticks] == list(turn)
+        expected = [message for name in turn for message in encoded(alone[name].tick(now))]
+        assert sorted(encoded(batch)) == sorted(expected)
+    assert together.take_turns(99) == len(names)
+    assert together.take_turns(0) == 1
+
+
 def test_an_expiry_beyond_thirty_days_is_listed_on_every_day():
     for now in range(SUNDAY_NOON, SUNDAY_NOON + 400 * DAY, 2 * DAY):
         expiries = [chain.expiry_ts for chain in provider("NIFTY").tick(now).chains]

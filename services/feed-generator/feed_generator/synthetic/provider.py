@@ -1,4 +1,4 @@
-"""The synthetic provider: every product's market, ticked together."""
+"""The synthetic provider: every product's market, ticked together or in turns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +23,7 @@ class SyntheticProvider:
         self._scenario = SCENARIOS[scenario]
         self._seed = seed
         self._with_truths = with_truths
+        self._turns, self._turn = 1, 0
         self._products = self._open({})
 
     @property
@@ -32,6 +33,12 @@ class SyntheticProvider:
     def start_from(self, levels: Mapping[str, float]) -> None:
         """Start over, from `levels` of the underlying where given; the seed's path is the same."""
         self._products = self._open(levels)
+
+    def take_turns(self, most: int) -> int:
+        """From now on each tick is of the next of several groups of products, as exchanges do not send all at one
+        moment either; how many groups there are, at most `most`."""
+        self._turns = max(1, min(most, len(self._names)))
+        return self._turns
 
     def _open(self, levels: Mapping[str, float]) -> list[TradedProduct]:
         opened = []
@@ -46,7 +53,8 @@ class SyntheticProvider:
 
     def tick(self, now_ms: int) -> Batch:
         batch = Batch()
-        for traded in self._products:
+        group, self._turn = self._products[self._turn :: self._turns], (self._turn + 1) % self._turns
+        for traded in group:
             part = traded.tick(now_ms)
             batch.ticks.extend(part.ticks)
             batch.chains.extend(part.chains)

@@ -58,7 +58,7 @@ case "${1:-}" in
   pricing)
     shift
     peers_environment "${ARO_PEERS_VENV:-$ROOT/.venv-peers}" tests/load/peers/requirements.txt \
-      services/shared/{pyproject.toml,setup.py,aro/quant/{kernel,wire}.c}
+      services/shared/{pyproject.toml,setup.py,aro/quant/*.[ch]}
     export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 NUMBA_NUM_THREADS=1
     exec "$PEERS/bin/python" tests/load/pricing "$@"
     ;;

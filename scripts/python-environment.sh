@@ -66,7 +66,7 @@ ensure_environment() {
   for project in "$ROOT"/services/*/pyproject.toml; do
     packages+=("$project")
   done
-  wanted="$(digest "$lock" "${packages[@]}" "$ROOT"/services/shared/{setup.py,aro/quant/{kernel,wire}.c})"
+  wanted="$(digest "$lock" "${packages[@]}" "$ROOT"/services/shared/{setup.py,aro/quant/*.[ch]})"
   if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
     phase environment "$started" "Python $(python_version), unchanged"
     return

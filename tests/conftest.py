@@ -18,7 +18,7 @@ SERVICES_DATABASE = "aro_services_test"
 
 CAPTURE_VARIABLE = "ARO_NSE_CAPTURE"
 NEEDS_CAPTURE = "test_capture.py"
-NEEDS_KERNEL = "test_kernel.py"
+NEEDS_KERNEL = ("test_kernel.py", "test_kernel_smiles.py")
 NEEDS_WIRE = "test_wire.py"
 KERNELS = ["numpy", "compiled"] if kernel.compiled else ["numpy"]
 
@@ -27,7 +27,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Tests of the real capture and of the compiled kernel exist only where those do; the report's header says so."""
     missing = {
         NEEDS_CAPTURE: CAPTURE_VARIABLE not in os.environ,
-        NEEDS_KERNEL: kernel.compiled is None,
+        **dict.fromkeys(NEEDS_KERNEL, kernel.compiled is None),
         NEEDS_WIRE: wire.compiled is None,
     }
     return missing.get(collection_path.name) or None

@@ -1,10 +1,14 @@
-"""An oracle of many digits: Black's formula in mpmath, straight from the definitions."""
+"""An oracle of many digits: Black's formula in mpmath, straight from the definitions. The compiled kernel's levels."""
 
 from typing import Any
 
 import mpmath
 import pytest
 
+from aro.quant import kernel
+
+LEVELS = ("base", "v3", "v4")
+BEST = LEVELS.index(kernel.compiled.level) if kernel.compiled else -1
 DIGITS = 90
 """σ√T = 1e-4 at |ln F/K| = 3 needs none of the price's first 50 digits to cancel."""
 
@@ -54,3 +58,12 @@ class Oracle:
 @pytest.fixture(scope="session")
 def oracle() -> Oracle:
     return Oracle()
+
+
+@pytest.fixture(params=LEVELS[: BEST + 1])
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs a test once per level of instructions that this processor has."""
+    library = kernel.library()
+    assert library is not None
+    monkeypatch.setattr(kernel, "compiled", kernel.Kernel(library, request.param))
+    return str(request.param)

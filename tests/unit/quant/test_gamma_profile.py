@@ -6,6 +6,8 @@ import pytest
 from aro.quant.black import greeks
 from aro.quant.exposure import NODE_FACTORS, NODES, exposure, gamma_flip, gamma_profile, nearest_root
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 K = np.arange(90.0, 111.0)
 CALLS, PUTS = np.where(K > 100, 50.0, 5.0), np.where(K < 100, 80.0, 5.0)
 IV = np.linspace(0.25, 0.18, 21)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from aro.quant.black import greeks
 from aro.quant.higher_greeks import higher_greeks
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 
 @st.composite
 def contracts(draw: st.DrawFn) -> tuple[float, float, float, float, float, bool]:

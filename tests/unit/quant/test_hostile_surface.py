@@ -9,6 +9,8 @@ from aro.quant.surface_fit import fit_surface
 from aro.quant.svi_fit import fit_slices
 from aro.quant.variance_index import strip
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 ODD = np.array([np.nan, np.inf, -np.inf, 0.0, -1.0, 5e-324, 1e-300, 1e300, 1.7e308, 1.0, 0.2, 0.05, 1e-9, 1e9, -1e-300])
 ROUNDS = 40
 

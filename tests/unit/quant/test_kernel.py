@@ -7,22 +7,13 @@ import pytest
 
 from aro.quant import kernel
 from aro.quant.black import Greeks, greeks, price
+from aro.quant.higher_greeks import HigherGreeks, higher_greeks
 from aro.quant.implied import ImpliedVolatility, IvStatus, implied_volatility
 
 EPS = 2.0**-52
 BEST = kernel.compiled
 assert BEST is not None
-ALL_LEVELS = ("base", "v3", "v4")
-LEVELS = ALL_LEVELS[: ALL_LEVELS.index(BEST.level) + 1]
 Book = tuple[np.ndarray, ...]
-
-
-@pytest.fixture(params=LEVELS)
-def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    library = kernel.library()
-    assert library is not None
-    monkeypatch.setattr(kernel, "compiled", kernel.Kernel(library, request.param))
-    return str(request.param)
 
 
 def book(size: int, seed: int = 5) -> tuple[Book, np.ndarray]:
@@ -64,6 +55,26 @@ def test_greeks_are_those_of_numpy(level: str) -> None:
     inherent = 1.0 + (np.log(F / K) / sigma) ** 2 / T
     for name, one, other, scale in zip(Greeks._fields, found, expected, scales, strict=True):
         assert (np.abs(one - other) <= 16 * EPS * inherent * np.abs(scale)).all(), name
+
+
+def test_higher_greeks_are_those_of_numpy(level: str) -> None:
+    (F, K, T, D), sigma = book(20_000)
+    call = np.arange(F.size) % 2 == 0
+    found = higher_greeks(F, K, T, sigma, D, call)
+    expected = HigherGreeks(*in_numpy(higher_greeks, F, K, T, sigma, D, call))
+    root_t = np.sqrt(T)
+    d1 = np.log(F / K) / (sigma * root_t) + 0.5 * sigma * root_t
+    # d1 and d2 are differences: their rounding is that of the larger term, and the density's that of d1²/2.
+    whole = np.abs(d1) + sigma * root_t
+    vega = greeks(F, K, T, sigma, D, call).vega
+    density = vega / (F * root_t)
+    scales = HigherGreeks(
+        vanna=density * whole / sigma,
+        charm=(density * whole / T + np.abs(np.log(D)) / T) / 3.65,
+        volga=vega * whole**2 / sigma,
+    )
+    for name, one, other, scale in zip(HigherGreeks._fields, found, expected, scales, strict=True):
+        assert (np.abs(one - other) <= 16 * EPS * (1.0 + d1 * d1) * scale).all(), name
 
 
 def test_neighbours_change_no_bit(level: str) -> None:

@@ -7,6 +7,8 @@ from scipy.special import ndtr
 from aro.quant.skew import skew, smile_weights
 from aro.quant.svi import Svi, total_variance
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 NAN = math.nan
 NIFTY = Svi(*(np.array([x]) for x in (0.0, 0.01794, -0.945, -0.0673, 0.0572)))
 """Definitions §11: a real NIFTY weekly, 5.62 days; ATMF 16.97, 25c 16.23, 25p 18.08, rr25 -1.85, bf25 0.18."""

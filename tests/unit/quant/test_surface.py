@@ -14,6 +14,8 @@ from aro.quant.surface import Surface
 from aro.quant.surface_fit import SurfaceFit, fit_surface
 from aro.quant.svi import Svi, total_variance
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 NAN = math.nan
 POINTS = 31
 

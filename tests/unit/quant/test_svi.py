@@ -12,6 +12,8 @@ from aro.quant import svi_curve
 from aro.quant.svi import Svi, durrleman, moneyness_at_delta, shape, total_variance
 from aro.quant.svi_fit import fit_slices
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 NAN = math.nan
 
 

@@ -15,6 +15,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aro.quant import kernel
 from aro.quant.arrays import FloatArray, IntArray
 
 SignModel = Literal["naive", "all_short"]
@@ -26,6 +27,7 @@ NODES: Final = 33
 """Spots from -8 % to +8 %, 0.5 % apart; between two of them total gamma is nearly linear."""
 NODE_FACTORS: Final[FloatArray] = np.linspace(1.0 - REACH, 1.0 + REACH, NODES)
 """Of the spot."""
+NODE_SHIFTS: Final[FloatArray] = np.log(NODE_FACTORS)
 INV_SQRT_2_PI: Final = 0.3989422804014327
 
 
@@ -153,6 +155,29 @@ def _totals(
     signs: tuple[float, float],
 ) -> FloatArray:
     """(NODES, chains): Σ sign·OI·Γ·F² at each node, in units of D·F(now)."""
+    columns = (strikes, call_iv, put_iv, call_open_interest, put_open_interest, forward, years)
+    if kernel.compiled is None:
+        return _summed(offsets, *columns, signs) * NODE_FACTORS[:, None]
+    totals, hard = kernel.compiled.totals(offsets, columns, signs, NODE_SHIFTS)
+    if hard.any():
+        of_hard = np.repeat(hard, np.diff(offsets))
+        calls, puts = (np.where(of_hard, iv, np.nan) for iv in (call_iv, put_iv))
+        totals[:, hard] = _summed(offsets, strikes, calls, puts, *columns[3:], signs)[:, hard]
+    return totals * NODE_FACTORS[:, None]
+
+
+def _summed(
+    offsets: IntArray,
+    strikes: FloatArray,
+    call_iv: FloatArray,
+    put_iv: FloatArray,
+    call_open_interest: FloatArray,
+    put_open_interest: FloatArray,
+    forward: FloatArray,
+    years: FloatArray,
+    signs: tuple[float, float],
+) -> FloatArray:
+    """Before the factor of the node."""
     chains = len(offsets) - 1
     chain = np.repeat(np.arange(chains), np.diff(offsets))
     totals = np.zeros((NODES, chains))
@@ -164,10 +189,10 @@ def _totals(
         d1 = np.log(forward[of] / strikes[use]) / s + 0.5 * s
         scale = sign * interest[use] * (INV_SQRT_2_PI / s)
         inverse = 1.0 / s
-        for node, shift in enumerate(np.log(NODE_FACTORS)):
+        for node, shift in enumerate(NODE_SHIFTS):
             moved = d1 + shift * inverse
             totals[node] += np.bincount(of, scale * np.exp(-0.5 * moved * moved), chains)
-    return totals * NODE_FACTORS[:, None]
+    return totals
 
 
 def nearest_root(nodes: FloatArray, totals: FloatArray) -> FloatArray:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from aro.quant.arrays import FloatArray, broadcast, positive
+from aro.quant import kernel
+from aro.quant.arrays import BoolArray, FloatArray, positive
 from aro.quant.black import DAYS_PER_YEAR, VOL_POINT
 from aro.quant.normalised import log_moneyness
 
@@ -40,7 +41,19 @@ def higher_greeks(
     is_call: ArrayLike,
 ) -> HigherGreeks:
     """Arguments and domains of `aro.quant.black.greeks`; all broadcast. At σ = 0 they are the limits σ → 0."""
-    F, K, T, sigma_, D, call = broadcast(forward, strike, years, sigma, discount, np.asarray(is_call, dtype=np.bool_))
+    columns = kernel.columns((forward, strike, years, sigma, discount), is_call)
+    if kernel.compiled is None:
+        return HigherGreeks(*(x.reshape(columns.shape[1:]) for x in _higher_greeks(*kernel.rows(columns, slice(None)))))
+    results, status, hard = kernel.compiled.higher_greeks(columns)
+    if hard:
+        rows = np.flatnonzero(status == kernel.HARD)
+        results.reshape(len(results), -1)[:, rows] = _higher_greeks(*kernel.rows(columns, rows))
+    # The ellipsis keeps scalars 0-d arrays.
+    return HigherGreeks(*(results[row, ...] for row in range(kernel.HIGHER_GREEKS)))
+
+
+def _higher_greeks(columns: tuple[FloatArray, ...], is_call: BoolArray) -> HigherGreeks:
+    F, K, T, sigma_, D = columns
     with np.errstate(all="ignore"):
         alive = positive(F, K, D, T) & np.isfinite(sigma_) & (sigma_ >= 0.0)
         x = log_moneyness(F, K)
@@ -54,7 +67,7 @@ def higher_greeks(
         seen = density > 0.0
         vanna = np.where(seen, -D * density * d2_by_sigma, 0.0)
         volga = np.where(seen, D * F * density * root_t * d1 * d2_by_sigma, 0.0)
-        delta = np.where(call != 0.0, D * ndtr(d1), -D * ndtr(-d1))
+        delta = np.where(is_call, D * ndtr(d1), -D * ndtr(-d1))
         drift = np.where(seen, D * density * (d2 / (2.0 * T)), 0.0)
         charm = (drift - np.log(D) / T * delta) / DAYS_PER_YEAR
         columns = (vanna * VOL_POINT, charm, volga * VOL_POINT**2)

@@ -1,14 +1,14 @@
-/* Implied volatilities and Greeks of many contracts: the formulas of normalised.py, implied.py and black.py, written
- * as loops without branches over chunks of contracts that stay in the first cache, so that any C compiler turns them
- * into vector instructions. No header of Python is needed; kernel.py loads the result with ctypes.
+/* Implied volatilities and Greeks of many contracts: the formulas of normalised.py, implied.py, black.py and
+ * higher_greeks.py, written as loops without branches over chunks of contracts that stay in the first cache, so that
+ * any C compiler makes vector instructions of them. No header of Python is needed; kernel.py loads the result with
+ * ctypes.
  *
  * Rows far outside what a market quotes are not solved here but marked HARD, and the caller solves them with numpy.
  * So this file may assume that nothing overflows, and what can take any float64 remains the Python code.
  */
-#include <stdint.h>
-#include <string.h>
+#include "vectors.h"
 
-#define REVISION 1 /* as in kernel.py */
+#define REVISION 2 /* as in kernel.py; of all files of the library */
 #define SERIES_ORDER 21
 #define ROUNDS 4
 #define CHUNK 128 /* contracts: all arrays of a chunk together are 20 kB */
@@ -24,56 +24,8 @@ static const double MOST_NORMAL = 1.0 - 0x1p-52;
 static const double SQRT_2_PI = 2.5066282746310002, INV_SQRT_2_PI = 0.3989422804014327;
 static const double LOG_SQRT_2_PI = 0.9189385332046727;
 
-#define INLINE static inline __attribute__((always_inline))
 #define EACH for (int i = 0; i < n; i++)
 typedef double Lane[CHUNK];
-
-INLINE double least(double a, double b) { return a < b ? a : b; }
-INLINE double most(double a, double b) { return a > b ? a : b; }
-INLINE double absolute(double a) { return __builtin_fabs(a); }
-INLINE double root(double a) { return __builtin_sqrt(a); }
-
-INLINE double from_bits(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-INLINE uint64_t to_bits(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* e^x, and e^±700 beyond: 2^j·e^r with |r| <= ln(2)/2 and a minimax polynomial (own fit, relative error 1.3e-17). */
-INLINE double exponential(double x) {
-    const double shift = 0x1.8p52;
-    x = most(least(x, 700.0), -700.0);
-    double j = x * 1.4426950408889634 + shift;
-    uint64_t exponent = to_bits(j) << 52;
-    j -= shift;
-    double r = (x - j * 0x1.62e42fee00000p-1) - j * 0x1.a39ef35793c76p-33, r2 = r * r, r4 = r2 * r2;
-    double a = 0.50000000000000010221 + r * 0.16666666666666667453;
-    double b = 0.041666666666624127873 + r * 0.0083333333333300618325;
-    double c = 0.0013888888917213716901 + r * 0.00019841269863053616878;
-    double d = 2.4801521295954375131e-5 + r * 2.7557268459997064772e-6;
-    double e = 2.7620088445409748161e-7 + r * 2.5100385495510319078e-8;
-    double p = (a + r2 * b) + r4 * ((c + r2 * d) + r4 * e);
-    return from_bits(to_bits(1.0 + (r + r2 * p)) + exponent);
-}
-
-/* ln x of a positive normal x: the argument reduction and the coefficients of FreeBSD's e_log.c (Sun, 1993). */
-INLINE double logarithm(double x) {
-    uint64_t bits = to_bits(x) + (0x3ff0000000000000 - 0x3fe6a09e667f3bcd);
-    double j = from_bits((bits >> 52) | 0x4330000000000000) - (0x1p52 + 1023);
-    double f = from_bits((bits & 0x000fffffffffffff) + 0x3fe6a09e667f3bcd) - 1.0;
-    double s = f / (2.0 + f), z = s * s, w = z * z, half = 0.5 * f * f;
-    double even = w * (0.3999999999940941908 + w * (0.2222219843214978396 + w * 0.1531383769920937332));
-    double odd = z * (0.6666666666666735130 +
-                      w * (0.2857142874366239149 + w * (0.1818357216161805012 + w * 0.1479819860511658591)));
-    return j * 6.93147180369123816490e-01 -
-           ((half - (s * (half + (even + odd)) + j * 1.90821492927058770002e-10)) - f);
-}
 
 /* ln(1 + y), y >= 0, with the rounding of 1 + y put back. */
 INLINE double logarithm_of_one_plus(double y) {
@@ -235,6 +187,25 @@ INLINE int64_t implied_chunks(int64_t size, const double *columns, double *iv, i
     return hard;
 }
 
+/* k and s of contracts of known volatility, and whether they are OK. */
+INLINE void reduce(int n, const double *F, const double *K, const double *T, const double *sigma, const double *D,
+                   double *k, double *s, double *code) {
+    EACH {
+        double low = least(F[i], K[i]), high = most(F[i], K[i]), total = sigma[i] * root(T[i]);
+        double far = logarithm_of_one_plus((high - low) / low);
+        double state = (total >= 1e-10) & (total <= 30.0) ? OK : HARD;
+        state = far <= 30.0 * total ? state : HARD;
+        state = ordinary(F[i]) ? state : HARD;
+        state = ordinary(K[i]) ? state : HARD;
+        state = ordinary(T[i]) ? state : HARD;
+        state = ordinary(D[i]) ? state : HARD;
+        state = (T[i] > 0.0) & (sigma[i] >= 0.0) ? state : NO_PRICE;
+        code[i] = state;
+        k[i] = state == OK ? far : 0.0;
+        s[i] = state == OK ? total : 1.0;
+    }
+}
+
 INLINE int64_t greeks_chunks(int64_t size, const double *columns, double *greeks, int8_t *status) {
     _Alignas(64) Lane F, K, T, sigma, D, side, k, s, d1, ratio, code, delta, gamma, vega, theta, rho;
     double *const chunk[] = {F, K, T, sigma, D, side}, *const results[] = {delta, gamma, vega, theta, rho};
@@ -242,21 +213,8 @@ INLINE int64_t greeks_chunks(int64_t size, const double *columns, double *greeks
     for (int64_t start = 0; start < size; start += CHUNK) {
         int real = size - start < CHUNK ? (int)(size - start) : CHUNK, n = (real + 7) & ~7;
         for (int j = 0; j < 6; j++) load(real, n, columns + j * size + start, chunk[j]);
-        EACH {
-            side[i] = side[i] == 0.0 ? -1.0 : 1.0;
-            double low = least(F[i], K[i]), high = most(F[i], K[i]), total = sigma[i] * root(T[i]);
-            double far = logarithm_of_one_plus((high - low) / low);
-            double state = (total >= 1e-10) & (total <= 30.0) ? OK : HARD;
-            state = far <= 30.0 * total ? state : HARD;
-            state = ordinary(F[i]) ? state : HARD;
-            state = ordinary(K[i]) ? state : HARD;
-            state = ordinary(T[i]) ? state : HARD;
-            state = ordinary(D[i]) ? state : HARD;
-            state = (T[i] > 0.0) & (sigma[i] >= 0.0) ? state : NO_PRICE;
-            code[i] = state;
-            k[i] = state == OK ? far : 0.0;
-            s[i] = state == OK ? total : 1.0;
-        }
+        EACH side[i] = side[i] == 0.0 ? -1.0 : 1.0;
+        reduce(n, F, K, T, sigma, D, k, s, code);
         normalised(n, k, s, d1, ratio);
         EACH {
             double low = least(F[i], K[i]), high = most(F[i], K[i]), root_t = root(T[i]), d2 = d1[i] - s[i];
@@ -283,38 +241,60 @@ INLINE int64_t greeks_chunks(int64_t size, const double *columns, double *greeks
     return hard;
 }
 
-/* Both take six columns of `size` end to end, the last being is_call, and return how many rows are marked HARD.
- * implied: price, forward, strike, years, discount. greeks: forward, strike, years, sigma, discount; out come five
- * columns, in the order of black.Greeks. */
+/* higher_greeks.py, in the contract's own d1. */
+INLINE int64_t higher_chunks(int64_t size, const double *columns, double *greeks, int8_t *status) {
+    _Alignas(64) Lane F, K, T, sigma, D, side, k, s, code, vanna, charm, volga;
+    double *const chunk[] = {F, K, T, sigma, D, side}, *const results[] = {vanna, charm, volga};
+    int64_t hard = 0;
+    for (int64_t start = 0; start < size; start += CHUNK) {
+        int real = size - start < CHUNK ? (int)(size - start) : CHUNK, n = (real + 7) & ~7;
+        for (int j = 0; j < 6; j++) load(real, n, columns + j * size + start, chunk[j]);
+        EACH side[i] = side[i] == 0.0 ? -1.0 : 1.0;
+        reduce(n, F, K, T, sigma, D, k, s, code);
+        EACH {
+            double root_t = root(T[i]), tilt = (F[i] > K[i] ? k[i] : -k[i]) / s[i];
+            double d1 = tilt + 0.5 * s[i], d2 = tilt - 0.5 * s[i];
+            double D_n = D[i] * (INV_SQRT_2_PI * exponential(-0.5 * d1 * d1));
+            double tail = D_n * mills(absolute(d1)), delta = side[i] * (d1 * side[i] > 0.0 ? D[i] - tail : tail);
+            double by_sigma = d2 / sigma[i], nothing = __builtin_nan("");
+            double drift = D_n * (d2 / (2.0 * T[i])) - logarithm(code[i] == OK ? D[i] : 1.0) / T[i] * delta;
+            int ok = code[i] == OK;
+            vanna[i] = ok ? -D_n * by_sigma * 0.01 : nothing;
+            charm[i] = ok ? drift * (1 / 365.0) : nothing;
+            volga[i] = ok ? F[i] * D_n * root_t * d1 * by_sigma * 1e-4 : nothing;
+        }
+        for (int j = 0; j < 3; j++) memcpy(greeks + j * size + start, results[j], real * sizeof(double));
+        for (int i = 0; i < real; i++) status[start + i] = (int8_t)code[i], hard += code[i] == HARD;
+    }
+    return hard;
+}
+
+/* All take six columns of `size` end to end, the last being is_call, and return how many rows are marked HARD.
+ * implied: price, forward, strike, years, discount. greeks and higher: forward, strike, years, sigma, discount; out
+ * come five columns in the order of black.Greeks, three in that of HigherGreeks. */
 #define ENTRIES(level, attributes)                                                                                    \
     attributes int64_t implied_##level(int64_t size, const double *columns, double *iv, int8_t *status) {            \
         return implied_chunks(size, columns, iv, status);                                                             \
     }                                                                                                                 \
     attributes int64_t greeks_##level(int64_t size, const double *columns, double *greeks, int8_t *status) {         \
         return greeks_chunks(size, columns, greeks, status);                                                          \
+    }                                                                                                                 \
+    attributes int64_t higher_##level(int64_t size, const double *columns, double *greeks, int8_t *status) {         \
+        return higher_chunks(size, columns, greeks, status);                                                          \
     }
 
 int32_t revision(void) { return REVISION; }
 
-ENTRIES(base, )
-
-#ifdef __x86_64__
-#ifdef __clang__
-#define WIDE
-#else
-#define WIDE ",prefer-vector-width=512"
-#endif
-ENTRIES(v3, __attribute__((target("avx2,fma,bmi2"))))
-ENTRIES(v4, __attribute__((target("avx2,fma,bmi2,avx512f,avx512dq,avx512vl,avx512bw" WIDE))))
+EACH_LEVEL(ENTRIES)
 
 /* The widest level that this processor has. */
 const char *level(void) {
+#ifdef __x86_64__
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
         return "v4";
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") ? "v3"
-                                                                                                              : "base";
-}
-#else
-const char *level(void) { return "base"; }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
+        return "v3";
 #endif
+    return "base";
+}

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from aro.quant import kernel
 from aro.quant.arrays import BoolArray, FloatArray, IntArray
 from aro.quant.least_squares import minimise, solve_each
 from aro.quant.svi import Svi, durrleman, total_variance
@@ -90,23 +91,40 @@ def fit_slices(
     """
     k_, iv_, weight_ = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (k, iv, weight)))
     T = np.asarray(years, dtype=np.float64)
+    last = None if start is None else np.array(start, dtype=np.float64)
     with np.errstate(all="ignore"):
         usable = usable_points(k_, iv_, weight_) & ((T > 0.0) & (T < LONGEST))[:, None]
-        rows = np.flatnonzero(usable.sum(axis=1) >= MIN_POINTS)
-        if rows.size == 0:
-            return quality(Svi(*(np.full(len(T), np.nan) for _ in range(PARAMETERS))), k_, iv_, usable, T)
-        points = scaled(k_[rows], iv_[rows], np.where(usable, weight_, 0.0)[rows], T[rows])
-        limit = steepest(points.theta)
-        free = _starts(points, limit, None if start is None else Svi(*(np.asarray(x)[rows] for x in start)))
-        low, high = box(points, usable[rows])
+        if kernel.compiled is None:
+            svi, rows = np.full((PARAMETERS, len(T)), np.nan), np.flatnonzero(usable.sum(axis=1) >= MIN_POINTS)
+        else:
+            svi, hard = kernel.compiled.fit(k_, iv_, weight_, usable, T, last, steps)
+            rows = np.flatnonzero(hard)
+        if rows.size:
+            some = None if last is None else last[:, rows]
+            svi[:, rows] = _fitted(k_[rows], iv_[rows], weight_[rows], usable[rows], T[rows], some, steps)
+        return quality(Svi(*svi), k_, iv_, usable, T)
 
-        def model(u: FloatArray, active: IntArray) -> tuple[FloatArray, FloatArray]:
-            return residuals(points, active, u, limit[active])
 
-        solution = minimise(model, free, low, high, steps=steps, tolerance=TOLERANCE, negligible=NEGLIGIBLE)
-        svi = to_raw(from_free(solution.parameters, limit), points.theta)
-        whole = Svi(*(_scatter(column, rows, len(T)) for column in svi))
-        return quality(whole, k_, iv_, usable, T)
+def _fitted(
+    k: FloatArray,
+    iv: FloatArray,
+    weight: FloatArray,
+    usable: BoolArray,
+    years: FloatArray,
+    start: FloatArray | None,
+    steps: int,
+) -> Svi:
+    """Of slices that all have points enough."""
+    points = scaled(k, iv, np.where(usable, weight, 0.0), years)
+    limit = steepest(points.theta)
+    free = _starts(points, limit, None if start is None else Svi(*start))
+    low, high = box(points, usable)
+
+    def model(u: FloatArray, active: IntArray) -> tuple[FloatArray, FloatArray]:
+        return residuals(points, active, u, limit[active])
+
+    solution = minimise(model, free, low, high, steps=steps, tolerance=TOLERANCE, negligible=NEGLIGIBLE)
+    return to_raw(from_free(solution.parameters, limit), points.theta)
 
 
 def usable_points(k: FloatArray, iv: FloatArray, weight: FloatArray) -> BoolArray:
@@ -118,6 +136,17 @@ def usable_points(k: FloatArray, iv: FloatArray, weight: FloatArray) -> BoolArra
 
 def quality(svi: Svi, k: FloatArray, iv: FloatArray, usable: BoolArray, years: FloatArray) -> SliceFits:
     """How well `svi` (slices,) meets the points where `usable`, and its g."""
+    if kernel.compiled is None:
+        return _quality(svi, k, iv, usable, years)
+    results, hard = kernel.compiled.judge(k, iv, usable, years, np.stack(svi))
+    rows = np.flatnonzero(hard)
+    if rows.size:
+        _, _, *judged = _quality(Svi(*(column[rows] for column in svi)), k[rows], iv[rows], usable[rows], years[rows])
+        results[:, rows] = judged
+    return SliceFits(svi, usable.sum(axis=1), *results)
+
+
+def _quality(svi: Svi, k: FloatArray, iv: FloatArray, usable: BoolArray, years: FloatArray) -> SliceFits:
     with np.errstate(all="ignore"):
         error = np.where(usable, np.sqrt(total_variance(k, svi) / years[:, None]) - iv, 0.0)
         counts = usable.sum(axis=1)
@@ -223,9 +252,3 @@ def _cold(points: Points, limit: FloatArray) -> FloatArray:
         return np.take_along_axis(np.broadcast_to(values, cost.shape), best, axis=1)[:, 0]
 
     return to_free(Curve(pick(lowest), pick(P), pick(C), pick(m[..., 0]), pick(s[..., 0]), limit))
-
-
-def _scatter(values: FloatArray, rows: IntArray, size: int) -> FloatArray:
-    result = np.full(size, np.nan)
-    result[rows] = values
-    return result

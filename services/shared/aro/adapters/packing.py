@@ -8,6 +8,7 @@ from typing import Final
 from isal import igzip_lib, isal_zlib
 
 LEVEL: Final = 1
+_NotDeflated: Final[type[Exception]] = igzip_lib.IsalError  # type: ignore[assignment]  # its stubs miss "type of"
 _OPENING: Final = b"x"
 """First byte of zlib's format; no JSON begins with it."""
 
@@ -20,7 +21,7 @@ def unpack(packed: bytes) -> bytes:
     """Raises ValueError for what `pack` did not make."""
     try:
         return isal_zlib.decompress(packed)
-    except igzip_lib.IsalError as error:
+    except _NotDeflated as error:
         raise ValueError(f"not deflated: {error}") from None
 
 

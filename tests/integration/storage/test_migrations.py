@@ -15,6 +15,7 @@ from aro.adapters import mongo
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
 from aro.adapters.mongo import MongoDatabase
+from aro.adapters.tick_store import TickStore
 from aro.testing import enriched
 from aro.testing.servers import MongoServer
 from storage_service import migrations
@@ -153,13 +154,16 @@ def test_a_change_of_data_that_fails_is_tried_again(empty: MongoDatabase, monkey
     assert len(tries) == 2
 
 
-def test_documents_of_another_type_are_refused_and_more_fields_are_not(empty: MongoDatabase) -> None:
+def test_documents_that_are_wrong_are_refused_and_more_fields_are_not(empty: MongoDatabase) -> None:
+    """Of types too, but in what is written thousands of times a second."""
     migrate(empty, CLOCK)
     ChainStore(empty).save([enriched.record()])
-    for name in ("chain_snapshots", "chain_metrics", "chain_latest"):
+    TickStore(empty).save([enriched.tick()])
+    for name in ("chain_snapshots", "chain_metrics", "chain_latest", "ticks"):
         [document] = empty[name].find({})
         empty[name].insert_one({**document, "_id": "more", "of_tomorrow": 1})
-        for wrong in ({"product": 5}, {"source_at": "2026-11-22"}, {"source_seq": "7"}):
+        types = ({"product": 5}, {"source_at": "2026-11-22"}, {"source_seq": "7"})
+        for wrong in types if name in ("chain_latest", "ticks") else ():
             with pytest.raises(WriteError):
                 empty[name].insert_one({**document, "_id": "wrong", **wrong})
         del document["product"]

@@ -8,10 +8,8 @@ latency is the client's time of receipt minus the snapshot's `source_ts`.
 """
 
 import argparse
-import json
 import os
 import platform as machine
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,58 +19,19 @@ from pathlib import Path
 
 import psutil
 import requests
-import websocket
+from listeners import Listeners
 
 from aro.adapters.ledger import Ledger
 from aro.contracts.names import LEDGER_STREAMS
 from aro.testing.eventually import eventually
 from aro.testing.platform import Platform
-from aro.testing.witness import NAMESPACE
 
 PRODUCTS = ("NIFTY", "BANKNIFTY", "FINNIFTY", "SENSEX", "SPY", "AAPL")
-UPDATE = f'42{NAMESPACE},["update",{{"channel":"'
 PRODUCTS_PER_SOCKET = 40
 """Of the NSE, with three expiries each: a socket may join 128 channels."""
 SOCKETS_PER_ACCOUNT = 10
-SOURCE_TS = re.compile(r'"source_ts":(\d+)')
 SAMPLE_SECONDS = 0.1
 MEMORY_SAMPLES = 5
-
-
-class Listener:
-    """A client that notes when each chain (`watched`: or what else) arrives. It speaks the wire by hand and reads no
-    more of a message than it must, so that its own work does not count as latency of the platform."""
-
-    def __init__(self, url: str, token: str, channels: list[str], watched: str) -> None:
-        self.latencies_ms: list[float] = []
-        self._watched = f"{UPDATE}{watched}:"
-        # In a chain the time stands behind the columns.
-        self._tail = 400 if watched == "chain" else 4_000
-        address = f"{url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
-        self._socket = websocket.create_connection(address, skip_utf8_validation=True)
-        self._socket.recv()
-        self._socket.send(f"40{NAMESPACE}," + json.dumps({"token": token}))
-        self._socket.recv()
-        self._socket.send(f"42{NAMESPACE}," + json.dumps(["subscribe", {"channels": channels}]))
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                text = self._socket.recv()
-            except (OSError, websocket.WebSocketException):
-                return
-            now_ms = time.time() * 1000
-            if text == "2":
-                self._socket.send("3")
-            elif text.startswith(self._watched):
-                found = SOURCE_TS.search(text, max(0, len(text) - self._tail))
-                assert found is not None, text[-400:]
-                self.latencies_ms.append(now_ms - int(found[1]))
 
 
 class LagSampler:
@@ -176,13 +135,12 @@ def report(platform: Platform, options: argparse.Namespace) -> None:
     eventually(lambda: platform.redis.client().scard("live-channels") > enough, "all channels to be live", seconds=60)
     wanted = subscriptions(options)
     tokens = [access_token(platform, number) for number in range(-(-len(wanted) // SOCKETS_PER_ACCOUNT))]
-    listeners = [
-        Listener(platform.url("gateway"), tokens[number // SOCKETS_PER_ACCOUNT], channels, options.watch)
-        for number, channels in enumerate(wanted)
-    ]
+    listeners = Listeners(platform.url("gateway"), options.watch)
+    for number, channels in enumerate(wanted):
+        listeners.join(tokens[number // SOCKETS_PER_ACCOUNT], channels)
+    listeners.start()
     time.sleep(options.warm_up * 60)  # caches, pools and the first AOF rewrite are not what is measured
-    for listener in listeners:
-        listener.latencies_ms.clear()
+    listeners.latencies_ms.clear()
     sampler, memory, used = LagSampler(ledger), [resident_mb(platform)], cpu_seconds(platform)
     started = time.monotonic()
     sampler.start()
@@ -192,20 +150,19 @@ def report(platform: Platform, options: argparse.Namespace) -> None:
     sampler.stop()
     seconds = time.monotonic() - started
     spent = cpu_seconds(platform)
-    for listener in listeners:
-        listener.close()
+    listeners.close()
     print_tables(options, seconds, listeners, sampler, memory, {n: spent[n] - used[n] for n in spent})
 
 
 def print_tables(
     options: argparse.Namespace,
     seconds: float,
-    listeners: list[Listener],
+    listeners: Listeners,
     sampler: LagSampler,
     memory: list[dict[str, float]],
     cpu: dict[str, float],
 ) -> None:
-    latencies = [value for listener in listeners for value in listener.latencies_ms]
+    latencies = listeners.latencies_ms
     whole_seconds = list(sampler.emptied.values())[1:-1]
     print(f"{os.cpu_count()} cores, {machine.python_implementation()} {machine.python_version()}, {seconds:.0f} s")
     print(f"\n| {options.watch} received | per second and client | p50 ms | p99 ms | max ms |")
@@ -215,7 +172,7 @@ def print_tables(
         f"| {percentile(latencies, 0.99):.0f} | {max(latencies):.0f} |"
     )
     print(f"\nseconds in which the ledger was empty at least once: {sum(whole_seconds)} of {len(whole_seconds)}")
-    print(f"most entries owed at once: {sampler.highest}")
+    print(f"most entries owed at once: {sampler.highest}; connections lost: {listeners.lost}")
     minutes = [f"MB at {options.minutes * step / MEMORY_SAMPLES:.3g} min" for step in range(len(memory))]
     print(f"\n| process | {' | '.join(minutes)} | CPU % of a core |")
     print("|---" * (len(memory) + 2) + "|")

@@ -24,6 +24,7 @@ REACH: Final = 6.0
 STEPS: Final = 30
 TOLERANCE: Final = 1e-6
 DIFFERENCE: Final = 1e-6
+OFFSETS: Final = np.vstack([np.zeros(3), DIFFERENCE * np.eye(3)])
 
 
 class PowerLaw(NamedTuple):
@@ -64,23 +65,22 @@ def fit_power_law(k: FloatArray, iv: FloatArray, weight: FloatArray, years: Floa
         root = np.sqrt(share / np.maximum(share.sum(axis=1, keepdims=True), 1e-300))
         target, at = np.where(there, iv, 0.0), np.where(there, k, 0.0)
 
-        def errors(u: FloatArray) -> FloatArray:
-            rho, eta, gamma = _parameters(u)
-            w = total_variance(at, rising[:, None], rho, power_law_phi(rising, eta, gamma)[:, None])
-            scaled: FloatArray = (root * (np.sqrt(w / years[:, None]) - target)).ravel()
-            return scaled
+        scale, wanted = root / np.sqrt(years[:, None]), root * target
 
         def model(u: FloatArray, _active: IntArray) -> tuple[FloatArray, FloatArray]:
-            base = errors(u[0])
-            steps = DIFFERENCE * np.eye(3)
-            slopes = [(errors(u[0] + step) - base) / DIFFERENCE for step in steps]
-            return base[None], np.stack(slopes, axis=-1)[None]
+            """The errors at u and a little beside it in each direction, in one go."""
+            rho, eta, gamma = (column[:, None, None] for column in _parameters(u + OFFSETS))
+            w = total_variance(at, rising[:, None], rho, power_law_phi(rising[:, None], eta, gamma))
+            base, *beside = (scale * np.sqrt(w) - wanted).reshape(len(OFFSETS), -1)
+            return base[None], (np.stack(beside, axis=-1) - base[:, None])[None] / DIFFERENCE
 
         bound = np.full((1, 3), REACH)
         found = minimise(model, np.array([START]), -bound, bound, steps=STEPS, tolerance=TOLERANCE)
-    return PowerLaw(*_parameters(found.parameters[0]), rising)
+    rho, eta, gamma = (float(column[0]) for column in _parameters(found.parameters))
+    return PowerLaw(rho, eta, gamma, rising)
 
 
-def _parameters(u: FloatArray) -> tuple[float, float, float]:
-    rho = float(np.tanh(u[0]))
-    return rho, float(2.0 / (1.0 + np.exp(-u[1])) / (1.0 + abs(rho))), float(0.5 / (1.0 + np.exp(-u[2])))
+def _parameters(u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """ρ, η and γ of u (n, 3)."""
+    rho = np.tanh(u[:, 0])
+    return rho, 2.0 / (1.0 + np.exp(-u[:, 1])) / (1.0 + np.abs(rho)), 0.5 / (1.0 + np.exp(-u[:, 2]))

@@ -28,8 +28,9 @@ log = get_logger(__name__)
 RETRY_SECONDS: Final = 15.0
 """After MongoDB failed it is left alone this long; what is owed stays owed."""
 BUDGET_SECONDS: Final = 0.3
-"""One child is busy for no longer with the channel, and with what is owed, however much was back-filled; the rest
-comes with the next task."""
+"""One child is busy for no longer with what is owed, however much that is; the rest comes with the next task."""
+SHORT_SECONDS: Final = 0.1
+"""The same for the channel, and for what is looked for on disk."""
 MAX_DUE: Final = 2_000
 RUN_MINUTES: Final = 30
 """Consecutive minutes that are read at once."""
@@ -96,7 +97,7 @@ class BarDesk:
     # --- the channel -----------------------------------------------------------------------
 
     def _publish(self) -> None:
-        until = self._clock.monotonic() + BUDGET_SECONDS
+        until = self._clock.monotonic() + SHORT_SECONDS
         names = (parse_channel(text) for text in self._reader.channels() if text.startswith("ticks:"))
         shown = {bars_channel(item.product): item.product for item in names if item.product is not None}
         publications = []
@@ -160,7 +161,7 @@ class BarDesk:
         if self._clock.monotonic() >= self._catch_up_at:
             self._to_look_at = sorted(self._chains.products(), reverse=True)
             self._catch_up_at = self._clock.monotonic() + CATCH_UP_SECONDS
-        until, now = self._clock.monotonic() + BUDGET_SECONDS, self._clock.now_ms()
+        until, now = self._clock.monotonic() + SHORT_SECONDS, self._clock.now_ms()
         while self._to_look_at and self._clock.monotonic() <= until:
             product = self._to_look_at[-1]
             of_product: set[int] = set()

@@ -41,7 +41,7 @@ PASSED_SECONDS: Final = 0.5
 """Then fewer will do: the ledger keeps everything from the oldest entry on that is owed."""
 LATE_QUEUED_TASKS: Final = 2
 """In overload: what has left the lanes can no longer give way to something newer."""
-QUIET_SECONDS: Final = 0.003
+QUIET_SECONDS: Final = 0.002
 """A pause this long ends a burst of the feed, and with it the batch."""
 LATE_RECLAIM: Final = 2
 """How much longer an entry must be owed in overload until it is sent again."""

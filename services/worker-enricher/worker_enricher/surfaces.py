@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 HISTORY_SECONDS: Final = 300.0
 """Closes of past days do not change; they are read again this often because a day ends."""
-BUDGET_SECONDS: Final = 0.3
+BUDGET_SECONDS: Final = 0.2
 """Of each task, for chains wait behind it: six products take 0.1 s, and of all of an exchange some are left for the
 next one."""
 RETRY_SECONDS: Final = 15.0

@@ -22,7 +22,7 @@ from aro.contracts.codec import encode_json
 from aro.contracts.names import bars_channel, ticks_channel
 from aro.testing import enriched
 from aro.testing.servers import MongoServer
-from worker_enricher.bar_desk import BUDGET_SECONDS, CATCH_UP_MS, CATCH_UP_SECONDS, RETRY_SECONDS, BarDesk
+from worker_enricher.bar_desk import CATCH_UP_MS, CATCH_UP_SECONDS, RETRY_SECONDS, SHORT_SECONDS, BarDesk
 from worker_enricher.bars import minute_of
 from worker_enricher.owed_bars import REPEAT_SECONDS, SETTLE_MS, OwedBars
 
@@ -195,7 +195,7 @@ class Slow(ManualClock):
     """By it one product takes all the time there is for a part of a task."""
 
     def monotonic(self) -> float:
-        self.advance(BUDGET_SECONDS)
+        self.advance(SHORT_SECONDS)
         return super().monotonic()
 
 

@@ -34,7 +34,7 @@ log = get_logger(__name__)
 REDIS_SECONDS: Final = 1.0
 """Longest wait for one answer of Redis. It blocks the sender, never the tick loop."""
 HUNG_SECONDS: Final = 10.0
-TURN_SECONDS: Final = 0.2
+TURN_SECONDS: Final = 0.15
 """The products of the synthetic market share the interval: a group of them ticks so often, each of them once in it.
 All at once they would wait for one another all the way to clients."""
 

@@ -74,6 +74,8 @@ class BarDesk:
         self._marks = marks
         self._clock = clock
         self._catch_up_at = 0.0
+        self._tried: dict[str, int] = {}
+        """When each channel was looked at last: one without news must not be the first for ever."""
         self._to_look_at: list[str] = []
         """Products that the present catching up has not come to yet."""
         self._paused_until = 0.0
@@ -101,9 +103,10 @@ class BarDesk:
         names = (parse_channel(text) for text in self._reader.channels() if text.startswith("ticks:"))
         shown = {bars_channel(item.product): item.product for item in names if item.product is not None}
         publications = []
-        for channel in self._reader.oldest_first(shown):
+        for channel in self._reader.oldest_first(shown, self._tried):
             if self._clock.monotonic() > until:
                 break
+            self._tried[channel] = self._clock.now_ms()
             state = self._state(shown[channel])
             if state is not None:
                 publications.append(Publication(channel, state.computed_ts, encode_json(state)))

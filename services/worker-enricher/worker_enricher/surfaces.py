@@ -57,6 +57,8 @@ class SurfaceDesk:
         self._history = history
         self._surfaces = surfaces
         self._clock = clock
+        self._tried: dict[str, int] = {}
+        """When each channel was looked at last: one that has no news, or fails, must not be the first for ever."""
         self._closes: dict[tuple[str, str], tuple[float, list[float]]] = {}
         self._unstored: deque[tuple[str, int, int, bytes]] = deque()
         self._mongo_paused_until = 0.0
@@ -66,9 +68,10 @@ class SurfaceDesk:
         `BUDGET_SECONDS` reach. Raises what Redis raises."""
         until = self._clock.monotonic() + BUDGET_SECONDS
         products = {surface_channel(name): (name, channels) for name, channels in self._products().items()}
-        for channel in self._reader.oldest_first(products):
+        for channel in self._reader.oldest_first(products, self._tried):
             if self._clock.monotonic() > until:
                 return
+            self._tried[channel] = self._clock.now_ms()
             name, channels = products[channel]
             try:
                 self._publish_product(name, channels)

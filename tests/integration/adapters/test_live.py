@@ -85,9 +85,11 @@ def test_several_states_at_once_and_the_order_of_their_age(redis_client: redis.R
     assert list(states) == names
     assert states == {name: reader.state(name) for name in names}
     assert states["ticks:SENSEX"] is None
-    assert reader.oldest_first(names) == ["ticks:SENSEX", "ticks:SPY", "ticks:AAPL", "ticks:NIFTY"]
+    assert reader.oldest_first(names, {}) == ["ticks:SENSEX", "ticks:SPY", "ticks:AAPL", "ticks:NIFTY"]
+    tried = {"ticks:SENSEX": 25, "ticks:SPY": 5}
+    assert reader.oldest_first(names, tried) == ["ticks:SPY", "ticks:AAPL", "ticks:SENSEX", "ticks:NIFTY"]
     assert reader.states([]) == {}
-    assert reader.oldest_first([]) == []
+    assert reader.oldest_first([], {}) == []
 
 
 def test_the_log_is_as_long_whether_packed_or_not(redis_client: redis.Redis) -> None:

@@ -117,6 +117,29 @@ def test_with_too_many_products_for_a_task_the_oldest_surfaces_come_first(
     assert shown[:2] == shown[2:]
 
 
+def test_a_product_that_always_fails_takes_no_other_products_turn(
+    redis_client: redis.Redis, database: Database[Document], market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from worker_enricher import surfaces
+
+    fit = surfaces.surface_state
+
+    def flawed(chains: list, *arguments: object, **names: int) -> SurfaceState | None:
+        if chains[0].product == "NIFTY":
+            raise ZeroDivisionError("a bug")
+        return fit(chains, *arguments, **names)
+
+    monkeypatch.setattr(surfaces, "surface_state", flawed)
+    work = desk(redis_client, database, Slow(NOW + 50))
+    seqs = []
+    for n in range(1, 7):
+        work.publish()
+        found = LiveReader(redis_client).state(surface_channel("SPY"))
+        seqs.append(found.seq if found else 0)
+        market.tick(NOW + 10_000 * n)
+    assert seqs[-1] == 3, seqs
+
+
 def test_every_surface_is_kept_as_it_was_published(
     redis_client: redis.Redis, database: Database[Document], market: Market
 ) -> None:

@@ -125,9 +125,10 @@ class LiveReader:
             pipe.hgetall(live_key(name))
         return {name: _state(name, fields) for name, fields in zip(names, pipe.execute(), strict=True)}
 
-    def oldest_first(self, channels: Iterable[str]) -> list[str]:
-        """By `source_seq`; first those that hold nothing."""
-        known = {name: position.source_seq if position else 0 for name, position in self.positions(channels).items()}
+    def oldest_first(self, channels: Iterable[str], tried: Mapping[str, int]) -> list[str]:
+        """By `source_seq`, or by when they were `tried` in vain since; both in UTC epoch milliseconds."""
+        found = self.positions(channels).items()
+        known = {name: max(tried.get(name, 0), position.source_seq if position else 0) for name, position in found}
         return sorted(known, key=known.__getitem__)
 
     def channels(self) -> set[str]:

@@ -18,7 +18,7 @@ from isal import isal_zlib
 
 from aro.adapters import mongo
 from aro.adapters.clock import iso
-from aro.adapters.packing import plain
+from aro.adapters.packing import json_of
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_TICKS, STREAM_REPLAY, live_key, replay_bus, replay_channel
 from aro.testing.eventually import eventually
 from aro.testing.platform import REPLAY, SERVICES, Platform
@@ -141,7 +141,7 @@ class Announced:
             head, _, data = message["data"].partition(b"\n")
             channel = head.decode().split(" ")[0].removeprefix(self._prefix)
             if data and channel != "status":
-                self._states.append((channel, plain(data)))
+                self._states.append((channel, json_of(data)))
         return self._states
 
     def wait_for(self, count: int, meaning: str) -> None:

@@ -34,7 +34,7 @@ READ_ON: Final = 256
 MOST_HELD: Final = 60_000
 """Entries that this process knows of at most: 300 bytes each; it keeps no messages."""
 PASSED_AT_ONCE: Final = 256
-"""Entries in one task that stores them raw: it takes as long as a batch."""
+"""Entries in one task that stores them raw: of chains, as many as fit into one block."""
 PASSED_TASKS: Final = 6
 """Of these tasks, of each stream, for one with a batch: an entry costs a tenth in them, and of three times what is
 enriched, two thirds are passed over."""

@@ -21,7 +21,7 @@ log = get_logger(__name__)
 
 BUDGET_SECONDS: Final = 0.8
 """Of each second, in one child; the rest comes with the next task."""
-MOST_PENDING: Final = 64
+MOST_PENDING: Final = 256
 """With more than a batch under way, or anything unread, there is no time."""
 RETRY_SECONDS: Final = 5.0
 """After MongoDB failed it is left alone this long."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import redis
 
-from aro.adapters.packing import plain
+from aro.adapters.packing import json_of
 from aro.contracts.names import LIVE_INDEX, LOG_LENGTH, is_replay, live_key, log_key
 
 LOG_BYTES: Final = 1 << 20
@@ -150,7 +150,7 @@ class LiveReader:
         The log carries no epoch: compare `positions` before and after.
         """
         entries: Any = self._redis.xrange(log_key(channel), f"{first_seq}-0", f"{last_seq}-0")
-        return [(int(entry_id.split(b"-")[0]), plain(fields[b"d"])) for entry_id, fields in entries]
+        return [(int(entry_id.split(b"-")[0]), json_of(fields[b"d"])) for entry_id, fields in entries]
 
 
 def _state(channel: str, fields: Mapping[bytes, bytes]) -> LiveState | None:
@@ -162,7 +162,7 @@ def _state(channel: str, fields: Mapping[bytes, bytes]) -> LiveState | None:
         seq=int(fields[b"seq"]),
         source_seq=int(fields[b"source_seq"]),
         ts=int(fields[b"ts"]),
-        data=plain(fields[b"data"]),
+        data=json_of(fields[b"data"]),
     )
 
 
@@ -184,4 +184,4 @@ def parse_announcement(message: bytes) -> LiveState:
     """What the publish script announced on pub/sub. Raises ValueError for anything else."""
     head, _, data = message.partition(b"\n")
     channel, epoch, seq, source_seq, ts = head.decode().split(" ")
-    return LiveState(channel, epoch, int(seq), int(source_seq), int(ts), plain(data))
+    return LiveState(channel, epoch, int(seq), int(source_seq), int(ts), json_of(data))

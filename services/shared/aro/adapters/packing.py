@@ -25,6 +25,6 @@ def unpack(packed: bytes) -> bytes:
         raise ValueError(f"not deflated: {error}") from None
 
 
-def plain(data: bytes) -> bytes:
+def json_of(data: bytes) -> bytes:
     """JSON that may be packed. Raises ValueError as `unpack`."""
     return unpack(data) if data[:1] == _OPENING else data

@@ -1,8 +1,7 @@
 """The only door to ``surface_snapshots``: every surface as it was published, deflated."""
 
-import zlib
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
@@ -10,12 +9,11 @@ from pymongo.database import Database
 from aro.adapters.clock import utc
 from aro.adapters.mongo import Document
 from aro.adapters.newest import newest_at
+from aro.adapters.packing import pack, unpack
 from aro.adapters.paging import ANY_SEQ, Page, read_page
 from aro.adapters.presence import Presence
 from aro.adapters.writes import HOUR_MS, ensure_expiry, ensure_index, expire, insert_new
 from aro.contracts.names import COLLECTION_SURFACES, tick_id
-
-DEFLATE_LEVEL: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class SurfaceStore:
         """The newest surface with source_ts ≤ `as_of_ms`; of several from one moment the one published last."""
         minutes = self._presence.minutes(product, as_of_ms)
         newest = newest_at(self._surfaces, {"product": product}, as_of_ms, minutes=minutes)
-        return None if newest is None else zlib.decompress(newest["data"])
+        return None if newest is None else unpack(newest["data"])
 
     def window(
         self, product: str, *, start_ms: int, end_ms: int, limit: int, cursor: str | None
@@ -95,7 +93,7 @@ def _document(surface: StoredSurface) -> Document:
         "source_seq": surface.source_seq,
         "source_ts": surface.source_ts,
         "source_at": utc(surface.source_ts),
-        "data": zlib.compress(surface.data, DEFLATE_LEVEL),
+        "data": pack(surface.data),
     }
 
 
@@ -104,5 +102,5 @@ def _surface(document: Document) -> StoredSurface:
         product=document["product"],
         source_ts=int(document["source_ts"]),
         source_seq=int(document["source_seq"]),
-        data=zlib.decompress(document["data"]),
+        data=unpack(document["data"]),
     )

@@ -156,10 +156,19 @@ def test_every_expression_is_answered_and_every_metric_is_there(life: None, prom
 
 
 def test_a_platform_that_is_well_rings_no_bell(life: None, prometheus: Prometheus) -> None:
-    """But for what a crowded machine may do to latencies."""
+    """But for what a crowded machine may do to latencies.
+
+    The hasty rules ring for one scrape that took longer than a second, which the real ones wait out; what is wrong
+    with a platform or with a rule goes on ringing.
+    """
     slow = {"EndToEndLatencyHigh", "EventLoopLagHigh", "ApiLatencyHigh", "TopicStale", "OldestPendingHigh"}
-    found = {item["labels"]["alertname"] for item in prometheus.get("alerts")["alerts"] if item["state"] == "firing"}
-    assert found - slow == set()
+
+    def silent() -> bool:
+        found = prometheus.get("alerts")["alerts"]
+        assert {item["labels"]["alertname"] for item in found if item["state"] == "firing"} <= slow
+        return True
+
+    eventually(silent, "no bell to ring", seconds=30, interval=0.5)
 
 
 def test_a_dead_feed_is_noticed_and_so_is_its_return(life: None, platform: Platform, prometheus: Prometheus) -> None:

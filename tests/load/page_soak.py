@@ -3,7 +3,8 @@
 usage: python tests/load/page_soak.py [--minutes 10] [--interval 0.5] [--json FILE]
 
 Needs Chromium or Chrome, and a built page (scripts/build-page.sh). Starts its own platform on free ports of 127.0.0.1,
-opens the ladder of NIFTY (81 strikes, twice a second), scrolls it up and down all the time, and prints a Markdown
+opens the ladder of NIFTY (81 strikes, twice a second; what changes is lit), scrolls it up and down all the time, and
+prints a Markdown
 table. The first minute warms up and is left out. Memory is the heap of scripts after a garbage collection, every 15 s.
 """
 
@@ -85,7 +86,7 @@ def main() -> int:
 def soak(browser: Browser, platform: Platform, minutes: float) -> dict[str, Any]:
     url = platform.url("api")
     requests.post(f"{url}/api/v1/auth/register", json=ACCOUNT, timeout=10).raise_for_status()
-    browser.look(1280, 800)
+    browser.look(1280, 800, still=False)
     browser.before_each_page(WATCH)
     page = Dashboard(browser, url)
     page.open("/chain/NIFTY")

@@ -96,14 +96,19 @@ class ChainView implements Mounted {
     const changed = reading.data !== this.#chain?.data;
     this.#chain = reading;
     this.#element.dataset.freshness = reading.freshness;
-    this.#element.dataset.epoch = reading.epoch ?? "";
-    this.#element.dataset.seq = String(reading.seq ?? "");
+    // Where the written cells are in the channel's history.
+    const done = () => {
+      this.#element.dataset.epoch = reading.epoch ?? "";
+      this.#element.dataset.seq = String(reading.seq ?? "");
+    };
     if (reading.data !== undefined && this.#ladder !== undefined) {
-      if (changed || !this.#ladder.element.isConnected) this.#ladder.show(reading.data, this.#metrics?.data, lights);
+      const { data: chain } = reading;
+      if (changed || !this.#ladder.element.isConnected) this.#ladder.show({ chain, metrics: this.#metrics?.data, lights, done });
       if (!this.#ladder.element.isConnected) this.#scroll.replaceChildren(this.#ladder.element);
       this.#centre();
     } else {
       this.#showEmpty();
+      done();
     }
     this.#drawSummary();
   }

@@ -7,27 +7,40 @@ import { html, render } from "lit-html";
 
 import type { Market } from "../format";
 import { strike as strikeText } from "../format";
-import type { Chain, Metrics, Quotes } from "../messages";
+import type { Chain, Column, Metrics, Quotes } from "../messages";
 import { type LadderColumn, values } from "./ladder-columns";
 import { atTheMoney, expectedMove, marks } from "./ladder-marks";
 
 const LIT_MS = 350;
+/** Rows written in one frame. Those in view come first, all of them: nobody sees half of a chain. */
+const FRAME_ROWS = 20;
 
 interface Cell {
   readonly element: HTMLTableCellElement;
   readonly text: Text;
-  readonly bar: HTMLElement | undefined;
+  readonly barred: boolean;
   value: number | null | undefined;
   share: number;
 }
 
 interface Row {
   readonly element: HTMLTableRowElement;
-  readonly calls: readonly Cell[];
-  readonly puts: readonly Cell[];
+  readonly cells: Readonly<Record<Side, readonly Cell[]>>;
   readonly marks: HTMLElement;
   marked: string;
   state: string;
+  lit: Element[];
+  litUntil: number;
+}
+
+type Side = "calls" | "puts";
+
+/** What is to be seen: a state with all that its rows share. */
+interface Drawing {
+  readonly chain: Chain;
+  readonly metrics: Metrics | undefined;
+  readonly lights: boolean;
+  readonly done: () => void;
 }
 
 export class Ladder {
@@ -38,8 +51,8 @@ export class Ladder {
   readonly #body = document.createElement("tbody");
   #rows: Row[] = [];
   #strikes: readonly number[] = [];
-  #lit: Element[] = [];
-  #off: ReturnType<typeof setTimeout> | undefined;
+  #frame: number | undefined;
+  #next: Drawing | undefined;
 
   constructor(columns: readonly LadderColumn[], market: Market) {
     this.#columns = columns;
@@ -61,18 +74,52 @@ export class Ladder {
     return this.#rows.find(({ element }) => element.classList.contains("atm"))?.element;
   }
 
-  /** `lights`: whether cells that changed are to be lit; not when the ladder goes to another instant. */
-  show(chain: Chain, metrics: Metrics | undefined, lights: boolean): void {
-    if (!sameStrikes(this.#strikes, chain.strikes)) this.#makeRows(chain);
-    this.#dim();
-    this.#fill(chain.calls, "calls", lights);
-    this.#fill(chain.puts, "puts", lights);
-    this.#mark(chain, metrics);
-    if (this.#lit.length > 0) this.#off = setTimeout(() => this.#dim(), LIT_MS);
+  /**
+   * `lights`: whether cells that changed are to be lit; not when the ladder goes to another instant. A chain takes some
+   * frames, so that none comes late; `done` is called when all of it is written. Of chains that come meanwhile the
+   * newest is next.
+   */
+  show(drawing: Drawing): void {
+    this.#next = drawing;
+    if (this.#frame === undefined || !sameStrikes(this.#strikes, drawing.chain.strikes)) this.#begin();
   }
 
   close(): void {
-    clearTimeout(this.#off);
+    cancelAnimationFrame(this.#frame ?? 0);
+  }
+
+  #begin(): void {
+    const drawing = this.#next as Drawing;
+    this.#next = undefined;
+    const isNew = !sameStrikes(this.#strikes, drawing.chain.strikes);
+    if (isNew) this.#makeRows(drawing.chain);
+    const write = this.#writer(drawing);
+    const rest = isNew ? [] : this.#outOfView();
+    const later = new Set(rest);
+    this.#rows.forEach((_, turn) => later.has(turn) || write(turn));
+    const go = () => {
+      for (const turn of rest.splice(0, FRAME_ROWS)) write(turn);
+      proceed();
+    };
+    const proceed = () => {
+      this.#frame = rest.length > 0 ? requestAnimationFrame(go) : undefined;
+      if (this.#frame !== undefined) return;
+      drawing.done();
+      if (this.#next !== undefined) this.#frame = requestAnimationFrame(() => this.#begin());
+    };
+    cancelAnimationFrame(this.#frame ?? 0);
+    proceed();
+  }
+
+  /** Rows are of one height, but for marks that wrap: hence one more at either end. */
+  #outOfView(): number[] {
+    const window = this.element.parentElement?.getBoundingClientRect();
+    const { top, height } = this.#body.getBoundingClientRect();
+    if (window === undefined || height === 0) return [];
+    const each = height / this.#rows.length;
+    const first = Math.floor((window.top - top) / each) - 1;
+    const last = Math.ceil((window.bottom - top) / each) + 1;
+    return [...this.#rows.keys()].filter((turn) => turn < first || turn > last);
   }
 
   /** Fixed, so that a number that changes moves nothing: else the browser would measure two thousand cells each second. */
@@ -121,42 +168,55 @@ export class Ladder {
     const calls = this.#columns.map((column) => makeCell(column, "call"));
     const puts = this.#columns.map((column) => makeCell(column, "put"));
     element.append(...calls.map((cell) => cell.element), head, ...puts.map((cell) => cell.element).reverse());
-    return { element, calls, puts, marks, marked: "", state: "" };
+    return { element, cells: { calls, puts }, marks, marked: "", state: "", lit: [], litUntil: 0 };
   }
 
-  #fill(quotes: Quotes, side: "calls" | "puts", lights: boolean): void {
-    this.#columns.forEach((column, place) => {
-      const column_values = values(quotes, column);
-      const largest = column.bar ? Math.max(1, ...column_values.map((value) => value ?? 0)) : 1;
-      this.#rows.forEach((row, turn) => {
-        const cell = row[side][place] as Cell;
-        const value = column_values[turn] ?? null;
-        if (cell.bar !== undefined) stretch(cell, (value ?? 0) / largest);
-        if (cell.value === value) return;
-        const before = cell.value;
-        const text = column.write(value, this.#market);
-        cell.value = value;
-        if (cell.text.data === text) return;
-        cell.text.data = text;
-        if (!lights || !column.flash || before === undefined) return;
-        cell.element.dataset.lit = before !== null && value !== null && value < before ? "down" : "up";
-        this.#lit.push(cell.element);
-      });
+  /** Writes one row, lit for a moment where it changed. */
+  #writer({ chain, metrics, lights }: Drawing): (turn: number) => void {
+    const sides = { calls: this.#ranges(chain.calls), puts: this.#ranges(chain.puts) };
+    const mark = this.#marker(chain, metrics);
+    return (turn) => {
+      const row = this.#rows[turn] as Row;
+      dim(row);
+      for (const side of ["calls", "puts"] as const) this.#fill(row, side, sides[side], turn, lights);
+      mark(row, turn);
+      if (row.lit.length === 0) return;
+      row.litUntil = performance.now() + LIT_MS;
+      setTimeout(() => performance.now() < row.litUntil || dim(row), LIT_MS);
+    };
+  }
+
+  #ranges(quotes: Quotes): readonly Range[] {
+    return this.#columns.map((column) => {
+      const found = values(quotes, column);
+      return { values: found, largest: column.bar ? Math.max(1, ...found.map((value) => value ?? 0)) : 1 };
     });
   }
 
-  #dim(): void {
-    clearTimeout(this.#off);
-    for (const element of this.#lit) element.removeAttribute("data-lit");
-    this.#lit = [];
+  #fill(row: Row, side: Side, ranges: readonly Range[], turn: number, lights: boolean): void {
+    this.#columns.forEach((column, place) => {
+      const cell = row.cells[side][place] as Cell;
+      const range = ranges[place] as Range;
+      const value = range.values[turn] ?? null;
+      if (cell.barred) stretch(cell, (value ?? 0) / range.largest);
+      if (cell.value === value) return;
+      const before = cell.value;
+      const text = column.write(value, this.#market);
+      cell.value = value;
+      if (cell.text.data === text) return;
+      cell.text.data = text;
+      if (!lights || !column.flash || before === undefined) return;
+      cell.element.dataset.lit = before !== null && value !== null && value < before ? "down" : "up";
+      row.lit.push(cell.element);
+    });
   }
 
-  #mark(chain: Chain, metrics: Metrics | undefined): void {
+  #marker(chain: Chain, metrics: Metrics | undefined): (row: Row, turn: number) => void {
     const atm = atTheMoney(chain);
     const forward = chain.forward ?? chain.spot;
     const band = metrics && expectedMove(metrics);
     const found = marks(chain, metrics);
-    this.#rows.forEach((row, turn) => {
+    return (row, turn) => {
       const strike = chain.strikes[turn] as number;
       const within = band !== undefined && strike >= band[0] && strike <= band[1];
       const state = [turn === atm ? "atm" : "", strike < forward ? "below" : "above", within ? "within" : ""].join(" ").trim();
@@ -178,31 +238,36 @@ export class Ladder {
           return mark;
         }),
       );
-    });
+    };
   }
+}
+
+/** The values of a column, and what its bars are a share of. */
+interface Range {
+  readonly values: Column;
+  readonly largest: number;
+}
+
+function dim(row: Row): void {
+  for (const element of row.lit) element.removeAttribute("data-lit");
+  row.lit = [];
 }
 
 function makeCell({ name, bar }: LadderColumn, side: "call" | "put"): Cell {
   const element = document.createElement("td");
-  element.className = "num";
+  element.className = bar ? "num barred" : "num";
   element.dataset.side = side;
   element.dataset.field = name;
   const text = document.createTextNode("");
-  let drawn: HTMLElement | undefined;
-  if (bar) {
-    drawn = document.createElement("i");
-    drawn.setAttribute("aria-hidden", "true");
-    element.append(drawn);
-  }
   element.append(text);
-  return { element, text, bar: drawn, value: undefined, share: Number.NaN };
+  return { element, text, barred: bar === true, value: undefined, share: Number.NaN };
 }
 
 function stretch(cell: Cell, share: number): void {
   const rounded = Math.round(share * 200) / 200;
   if (cell.share === rounded) return;
   cell.share = rounded;
-  (cell.bar as HTMLElement).style.transform = `scaleX(${rounded})`;
+  cell.element.style.backgroundSize = `${rounded * 100}% calc(100% - 6px)`;
 }
 
 function sameStrikes(one: readonly number[], other: readonly number[]): boolean {

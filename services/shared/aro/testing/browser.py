@@ -134,12 +134,12 @@ class Browser:
         """Parameters of all events of this kind."""
         return [event["params"] for event in self.events if event["method"] == method]
 
-    def look(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Pages are of this size in CSS pixels from now on, for who prefers light or dark, and nothing moves."""
+    def look(self, width: int, height: int, *, dark: bool = False, still: bool = True) -> None:
+        """Pages are of this size in CSS pixels from now on, for who prefers light or dark, and that nothing moves."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        still = {"name": "prefers-reduced-motion", "value": "reduce"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme, still])
+        motion = {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme, motion])
 
     def before_each_page(self, script: str) -> None:
         """Run `script` in every page that is opened from now on, before its own."""

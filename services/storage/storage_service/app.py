@@ -6,14 +6,10 @@ from typing import Any, Final
 from flask import Flask, Response
 
 from aro.adapters import mongo, redis_client
-from aro.adapters.bar_store import BarStore
 from aro.adapters.chain_store import ChainStore
 from aro.adapters.clock import SystemClock
-from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.mongo import MongoDatabase, MongoError
-from aro.adapters.presence import LOOK_BACK_HOURS, expire_presence
 from aro.adapters.revocations import Revocations
-from aro.adapters.surface_store import SurfaceStore
 from aro.adapters.tick_store import TickStore
 from aro.adapters.tokens import JwksKeys, TokenVerifier
 from aro.contracts.problems import ServiceUnavailable
@@ -26,6 +22,7 @@ from aro.runtime.web import answer_problem, create_app
 from storage_service.housekeeping import Housekeeping
 from storage_service.migrations import migrate
 from storage_service.reader import Reader
+from storage_service.retention import Retention
 from storage_service.routes import chain_routes, product_routes, tick_routes
 from storage_service.settings import StorageSettings
 from storage_service.vitals import Vitals
@@ -56,22 +53,8 @@ def create(settings: StorageSettings) -> Flask:
     Vitals(database).start()
     if settings.redis_url is not None:
         reporter(settings.redis_url, "storage").start()
-    Housekeeping(ChainStore(database), SystemClock(), lambda now_ms: expire(settings, database, now_ms)).start()
+    Housekeeping(ChainStore(database), SystemClock(), Retention(settings, database).expire).start()
     return app
-
-
-def expire(settings: StorageSettings, database: MongoDatabase, now_ms: int) -> int:
-    """Delete what retention does not keep; how many documents."""
-    return (
-        ChainStore(database).expire(
-            now_ms=now_ms, chain_hours=settings.chain_retention_hours, metrics_days=settings.metrics_retention_days
-        )
-        + TickStore(database).expire(now_ms=now_ms, days=settings.tick_retention_days)
-        + IvHistoryStore(database).expire(now_ms=now_ms, days=settings.iv_history_retention_days)
-        + SurfaceStore(database).expire(now_ms=now_ms, hours=settings.surface_retention_hours)
-        + BarStore(database).expire(now_ms=now_ms, days=settings.bar_retention_days)
-        + expire_presence(database, now_ms=now_ms, days=max(LOOK_BACK_HOURS / 24, settings.metrics_retention_days))
-    )
 
 
 def _migrate(database: MongoDatabase) -> None:

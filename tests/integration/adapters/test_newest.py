@@ -1,6 +1,7 @@
 """The newest at an instant, against a plain search, whatever lies between, and how little is asked for it."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ GAP_ENDS = NOW - 3 * DAY_MS
 
 @pytest.mark.parametrize(
     ("as_of", "queries"),
-    [(GAP_ENDS, 1), (GAP_ENDS + 9_000, 1), (GAP_ENDS + 3_600_000, 3), (NOW - DAY_MS, 6), (NOW, 6), (MINUTE_MS, 20)],
+    [(GAP_ENDS, 1), (GAP_ENDS + 9_000, 1), (GAP_ENDS + 3_600_000, 4), (NOW - DAY_MS, 6), (NOW, 6), (MINUTE_MS, 20)],
 )
 def test_a_gap_costs_few_queries_that_read_little(watched: Watched, as_of: int, queries: int) -> None:
     database, recorder = watched
@@ -88,10 +89,43 @@ def test_minutes_are_noted_once_by_each_process(watched: Watched) -> None:
     for presence in (first, second, first):
         presence.note([("A", NOW), ("A", NOW + 1), ("A", NOW + MINUTE_MS), ("B", NOW)])
     minute = NOW - NOW % MINUTE_MS
-    assert list(first.minutes("A", NOW + DAY_MS)) == [
+    assert list(first.minutes("A", NOW + DAY_MS))[-2:] == [
         (minute + MINUTE_MS, minute + 2 * MINUTE_MS),
         (minute, minute + MINUTE_MS),
     ]
     assert list(first.minutes("A", minute)) == [(minute, minute + MINUTE_MS)]
     assert list(first.minutes("A", minute - 1)) == []
     assert list(Presence(database, "others").minutes("A", NOW)) == []
+
+
+def test_the_turn_of_a_minute_is_no_busy_moment(watched: Watched) -> None:
+    """Of many series that never pause, each notes the next minute at a moment of its own, in time."""
+    database, _ = watched
+    database[COLLECTION_PRESENCE].delete_many({})
+    presence, keys = Presence(database, "series"), [f"K{n}" for n in range(120)]
+    start = NOW - NOW % MINUTE_MS
+    noted = []
+    for second in range(30, 151):
+        presence.note((key, start + second * 1_000) for key in keys)
+        noted.append(sum(int(item["minutes"]).bit_count() for item in database[COLLECTION_PRESENCE].find()))
+    each_second = [after - before for before, after in pairwise(noted)]
+    assert sum(each_second) == 2 * len(keys), "one for each minute"
+    assert max(each_second) <= 10
+    for key in keys:
+        found = [first for first, _ in presence.minutes(key, start + 10 * MINUTE_MS)]
+        assert found[-3:] == [start + 2 * MINUTE_MS, start + MINUTE_MS, start]
+        assert len(found) <= 4
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 7 * MINUTE_MS)), max_size=25))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_order_every_minute_with_data_is_noted(watched: Watched, moments: list[tuple[str, int]]) -> None:
+    database, _ = watched
+    database[COLLECTION_PRESENCE].delete_many({})
+    presence, start = Presence(database, "series"), NOW - NOW % MINUTE_MS
+    for key, offset in moments:
+        presence.note([(key, start + offset)])
+    for key in "AB":
+        held = {start + offset // MINUTE_MS * MINUTE_MS for name, offset in moments if name == key}
+        found = {first for first, _ in presence.minutes(key, NOW + DAY_MS)}
+        assert held <= found <= held | {first + MINUTE_MS for first in held}

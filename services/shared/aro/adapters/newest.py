@@ -16,9 +16,9 @@ from aro.adapters.mongo import Document
 NEAR_MS: Final = 10_000
 LOOK_BACK_MS: Final = 10 * 86_400_000
 """Longer than any exchange stays closed."""
-_MINUTES: Final = 3
-"""The minute of the instant itself may have begun with data that is later, and one may be marked whose data is still
-owed; the one before them is neither."""
+_MINUTES: Final = 4
+"""The minute of the instant itself may have begun with data that is later, one may be marked whose data is still owed,
+and one that data never came for; the one before them is neither."""
 
 
 def newest_at(

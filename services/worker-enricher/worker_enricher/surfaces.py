@@ -9,7 +9,8 @@ from pymongo.errors import BulkWriteError
 
 from aro.adapters.clock import Clock, utc
 from aro.adapters.live import LivePublisher, LiveReader, Publication
-from aro.adapters.mongo import MongoError
+from aro.adapters.mongo import MongoError, is_duplicate_id
+from aro.adapters.surface_store import StoredSurface
 from aro.contracts.analytics import EnrichedChain, IvHistoryPoint, SurfaceState
 from aro.contracts.calendars import local_day
 from aro.contracts.codec import encode_json
@@ -43,7 +44,7 @@ class History(Protocol):
 
 
 class Surfaces(Protocol):
-    def save(self, product: str, source_ts: int, source_seq: int, data: bytes) -> bool: ...
+    def save(self, surfaces: Sequence[StoredSurface]) -> int: ...
 
 
 class SurfaceDesk:
@@ -60,24 +61,35 @@ class SurfaceDesk:
         self._tried: dict[str, int] = {}
         """When each channel was looked at last: one that has no news, or fails, must not be the first for ever."""
         self._closes: dict[tuple[str, str], tuple[float, list[float]]] = {}
-        self._unstored: deque[tuple[str, int, int, bytes]] = deque()
+        self._unstored: deque[StoredSurface] = deque()
         self._mongo_paused_until = 0.0
 
     def publish(self) -> None:
         """Fit and publish products that have newer chains than their surface, the oldest surfaces first, as far as
         `BUDGET_SECONDS` reach. Raises what Redis raises."""
         until = self._clock.monotonic() + BUDGET_SECONDS
+        made: list[tuple[StoredSurface, str]] = []
         products = {surface_channel(name): (name, channels) for name, channels in self._products().items()}
         for channel in self._reader.oldest_first(products, self._tried):
             if self._clock.monotonic() > until:
-                return
+                break
             self._tried[channel] = self._clock.now_ms()
             name, channels = products[channel]
             try:
-                self._publish_product(name, channels)
+                found = self._surface(name, channels)
             except (ArithmeticError, ValueError, IndexError) as error:  # one product must not cost the others
                 metrics.enrich_failures.labels("surface").inc()
                 log.error("surface failed", product=name, exc_info=error)
+            else:
+                made += [] if found is None else [found]
+        surfaces = [surface for surface, _ in made]
+        # All at once: one by one, MongoDB would wait for its disk as often as there are products.
+        self._store(surfaces)
+        self._publisher.publish(
+            [Publication(surface_channel(item.product), item.source_seq, item.data) for item in surfaces]
+        )
+        for surface, model in made:
+            metrics.surfaces.labels(surface.product, model).inc()
 
     def record(self) -> None:
         """Store the latest 30-day volatility of every product as that of its day. Raises `MongoError`."""
@@ -97,38 +109,39 @@ class SurfaceDesk:
                 )
         self._history.save(points)
 
-    def _publish_product(self, name: str, channels: Sequence[str]) -> None:
-        states = (self._reader.state(channel) for channel in channels)
+    def _surface(self, name: str, channels: Sequence[str]) -> tuple[StoredSurface, str] | None:
+        """A surface and its model; None without news."""
+        states = self._reader.states(channels).values()
         chains = current([_chain.decode(state.data) for state in states if state is not None])
         last = self._last(name)
         if not chains or not is_news(chains, last):
-            return
+            return None
         with metrics.stage_seconds.labels("surface").time():
             day = _day(name, max(chain.source_ts for chain in chains))
             now = self._clock.now_ms()
             state = surface_state(chains, last, self._past(name, day), computed_ts=now)
-        if state is not None:
-            data = encode_json(state)
-            self._store(name, state.source_ts, now, data)
-            self._publisher.publish([Publication(surface_channel(name), now, data)])
-            metrics.surfaces.labels(name, state.model).inc()
+        if state is None:
+            return None
+        return StoredSurface(name, state.source_ts, now, encode_json(state)), state.model
 
-    def _store(self, name: str, source_ts: int, source_seq: int, data: bytes) -> None:
-        """Store it now, or with a later one: the live surface does not wait for a MongoDB that is away."""
-        self._unstored.append((name, source_ts, source_seq, data))
-        if len(self._unstored) > MAX_UNSTORED:
+    def _store(self, surfaces: Sequence[StoredSurface]) -> None:
+        """Store them now, or with later ones: the live surface does not wait for a MongoDB that is away."""
+        self._unstored += surfaces
+        while len(self._unstored) > MAX_UNSTORED:
             self._unstored.popleft()
             metrics.surfaces_lost.inc()
-        while self._unstored and self._clock.monotonic() >= self._mongo_paused_until:
-            try:
-                self._surfaces.save(*self._unstored[0])
-            except BulkWriteError as error:  # MongoDB is there and refuses this one
-                log.error("mongodb refused a surface", product=name, detail=str(error.details)[:500])
-                metrics.surfaces_lost.inc()
-            except MongoError as error:
-                self._pause(error)
-                return
-            self._unstored.popleft()
+        if not self._unstored or self._clock.monotonic() < self._mongo_paused_until:
+            return
+        try:
+            self._surfaces.save(self._unstored)
+        except BulkWriteError as error:  # MongoDB is there and refuses some
+            refused = [failure for failure in (error.details or {})["writeErrors"] if not is_duplicate_id(failure)]
+            log.error("mongodb refused surfaces", detail=str(refused)[:500])
+            metrics.surfaces_lost.inc(len(refused))
+        except MongoError as error:
+            self._pause(error)
+            return
+        self._unstored.clear()
 
     def _pause(self, error: MongoError) -> None:
         self._mongo_paused_until = self._clock.monotonic() + RETRY_SECONDS

@@ -4,7 +4,7 @@ import pytest
 from pymongo.database import Database
 
 from aro.adapters.mongo import Document
-from aro.adapters.surface_store import SurfaceStore
+from aro.adapters.surface_store import StoredSurface, SurfaceStore
 from aro.contracts.names import COLLECTION_SURFACES
 
 TS = 1_795_000_000_000
@@ -25,8 +25,8 @@ def surface(n: int) -> bytes:
 
 def test_at_an_instant_is_the_newest_that_is_not_after_it(store: SurfaceStore) -> None:
     for n in range(5):
-        assert store.save("NIFTY", TS + 2_000 * n, TS + 2_000 * n + 70, surface(n))
-    store.save("SPY", TS, TS, surface(99))
+        assert store.save([StoredSurface("NIFTY", TS + 2_000 * n, TS + 2_000 * n + 70, surface(n))])
+    store.save([StoredSurface("SPY", TS, TS, surface(99))])
     assert store.at("NIFTY", TS - 1) is None
     assert store.at("NIFTY", TS) == surface(0)
     assert store.at("NIFTY", TS + 7_999) == surface(3)
@@ -37,16 +37,16 @@ def test_at_an_instant_is_the_newest_that_is_not_after_it(store: SurfaceStore) -
 
 
 def test_repeats_are_stored_once_and_of_one_moment_the_last_published_counts(store: SurfaceStore) -> None:
-    assert store.save("NIFTY", TS, TS + 1, surface(1))
-    assert not store.save("NIFTY", TS, TS + 1, surface(2))
+    assert store.save([StoredSurface("NIFTY", TS, TS + 1, surface(1))])
+    assert not store.save([StoredSurface("NIFTY", TS, TS + 1, surface(2))])
     assert store.at("NIFTY", TS) == surface(1)
-    assert store.save("NIFTY", TS, TS + 9, surface(3))
+    assert store.save([StoredSurface("NIFTY", TS, TS + 9, surface(3))])
     assert store.at("NIFTY", TS) == surface(3)
 
 
 def test_pages_hold_everything_once_in_order(store: SurfaceStore) -> None:
     for n in range(9):
-        store.save("NIFTY", TS + 40_000 * n, TS + 40_000 * n, surface(n))
+        store.save([StoredSurface("NIFTY", TS + 40_000 * n, TS + 40_000 * n, surface(n))])
     seen: list[bytes] = []
     cursor = None
     while True:
@@ -60,6 +60,6 @@ def test_pages_hold_everything_once_in_order(store: SurfaceStore) -> None:
 
 def test_retention_deletes_what_is_older(store: SurfaceStore, database: Database[Document]) -> None:
     for hour in range(4):
-        store.save("NIFTY", TS + hour * 3_600_000, TS + hour, surface(hour))
+        store.save([StoredSurface("NIFTY", TS + hour * 3_600_000, TS + hour, surface(hour))])
     assert store.expire(now_ms=TS + 3 * 3_600_000, hours=1.5) == 2
     assert database[COLLECTION_SURFACES].count_documents({}) == 2

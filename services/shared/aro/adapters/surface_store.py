@@ -1,5 +1,6 @@
 """The only door to ``surface_snapshots``: every surface as it was published, deflated."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ class StoredSurface:
 class SurfaceStore:
     def __init__(self, database: Database[Document]) -> None:
         self._surfaces = database[COLLECTION_SURFACES]
-        self._presence = Presence(database, COLLECTION_SURFACES)
+        self._presence = Presence(database, COLLECTION_SURFACES, followed=True)
 
     def ensure(self) -> None:
         """Create indexes. Safe to repeat, beside a live system too."""
@@ -42,14 +43,14 @@ class SurfaceStore:
         """Delete what is older than `hours`; how many."""
         return expire(self._surfaces, before_ms=now_ms - round(hours * HOUR_MS))
 
-    def save(self, product: str, source_ts: int, source_seq: int, data: bytes) -> bool:
-        """Store a surface durably unless it is stored already; whether it was new.
+    def save(self, surfaces: Sequence[StoredSurface]) -> int:
+        """Store surfaces durably, leaving those stored already as they are; how many were new.
 
-        Raises `MongoError` if that cannot be known.
+        Raises `MongoError` if anything else kept one from being stored; the others are then.
         """
-        is_new = insert_new(self._surfaces, [_document(StoredSurface(product, source_ts, source_seq, data))]) == 1
-        self._presence.note([(product, source_ts)])
-        return is_new
+        # A minute that is marked for nothing costs one look, one that is not marked is never looked at.
+        self._presence.note((surface.product, surface.source_ts) for surface in surfaces)
+        return insert_new(self._surfaces, [_document(surface) for surface in surfaces])
 
     def at(self, product: str, as_of_ms: int) -> bytes | None:
         """The newest surface with source_ts ≤ `as_of_ms`; of several from one moment the one published last."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
@@ -54,7 +54,7 @@ class Ticks(Protocol):
 
 
 class Owed(Protocol):
-    def note(self, minutes: Iterable[Minute]) -> None: ...
+    def note(self, minutes: Iterable[Minute], unpublished: Collection[Minute]) -> None: ...
 
 
 class Publisher(Protocol):
@@ -105,10 +105,10 @@ class BatchProcessor:
             ticks = [enrich_tick(tick) for tick in work.ticks]
             chains, failed = self._enrich(work)
         outcome = self._store(chains, ticks)
-        self._publish(chains, ticks)
+        unpublished = self._publish(chains, ticks)
         self._measure_ages(chains, ticks)
         if outcome.stored:
-            self._owed.note(_minutes(chains, ticks))
+            self._owed.note(_minutes(chains, ticks), unpublished)
         done = {
             STREAM_CHAINS: [entry for entry in work.chain_ids if entry not in failed],
             STREAM_TICKS: work.tick_ids,
@@ -137,7 +137,8 @@ class BatchProcessor:
                 return all(self.complete(stream, [entry]) for entry in entries)
             failed = {entry for entry, _ in entries}
         else:
-            self._owed.note(_minutes(chains, ticks))
+            minutes = set(_minutes(chains, ticks))
+            self._owed.note(minutes, minutes)
             self._publish_news(chains, ticks)
         for entry, message in entries:
             if entry in failed:
@@ -242,7 +243,8 @@ class BatchProcessor:
                 [tick for tick in ticks if ticks_channel(tick.product) in behind],
             )
 
-    def _publish(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> None:
+    def _publish(self, chains: Sequence[ChainRecord], ticks: Sequence[EnrichedTick]) -> set[Minute]:
+        """Minutes of what was not accepted, being no news."""
         publications = [Publication(ticks_channel(tick.product), tick.source_seq, encode_json(tick)) for tick in ticks]
         for record in chains:
             where, seq = (record.chain.product, record.chain.expiry), record.chain.source_seq
@@ -251,6 +253,8 @@ class BatchProcessor:
         with _timed("publish"):
             published = self._publisher.publish(publications)
         metrics.duplicates.labels("publish").inc(sum(not item.accepted for item in published))
+        minutes = [*_minutes((), ticks), *(minute for minute in _minutes(chains, ()) for _ in range(2))]
+        return {minute for minute, item in zip(minutes, published, strict=True) if not item.accepted}
 
     def _settle(self, stream: str, ids: Sequence[str], outcome: "_Outcome") -> None:
         if outcome.stored:

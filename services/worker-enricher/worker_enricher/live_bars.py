@@ -1,12 +1,11 @@
-"""The last minutes of each product's price, read from MongoDB once and then only what is new."""
+"""The last minutes of each product's price: stored bars, read once, and of ticks only what is new."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
 from aro.adapters.bar_store import MINUTE_MS, PRODUCT_LEVEL, BarRow, BarStore
-from aro.adapters.tick_store import TickStore
+from worker_enricher.bar_values import BarValues
 from worker_enricher.bars import SPOT, minute_bars, minute_of
-from worker_enricher.prices import ticks_between
 
 LIVE_MINUTES: Final = 10
 """Minutes before the one that grows."""
@@ -27,9 +26,9 @@ class _Held:
 class LiveBars:
     """One per process."""
 
-    def __init__(self, store: BarStore, ticks: TickStore) -> None:
+    def __init__(self, store: BarStore, values: BarValues) -> None:
         self._store = store
-        self._ticks = ticks
+        self._values = values
         self._held: dict[str, _Held] = {}
 
     def rows(self, product: str, newest_ts: int) -> tuple[list[BarRow], int]:
@@ -37,8 +36,8 @@ class LiveBars:
         held = self._hold(product, minute_of(newest_ts))
         last_ts = max((ts for ts, _ in held.ticks.values()), default=held.since + OVERLAP_MS)
         start = max(held.since, last_ts - OVERLAP_MS)
-        for tick in ticks_between(self._ticks, product, start, newest_ts):
-            held.ticks[tick.source_seq] = (tick.source_ts, tick.price)
+        for source_ts, price, source_seq in self._values.prices(product, start, newest_ts):
+            held.ticks[source_seq] = (source_ts, price)
         if not held.ticks:
             return [], 0
         in_order = sorted((ts, seq, price) for seq, (ts, price) in held.ticks.items())

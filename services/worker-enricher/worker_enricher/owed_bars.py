@@ -1,6 +1,6 @@
 """Keeps the marks of minutes that something was stored of: few for the minute that runs, one for each late batch."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from aro.adapters.bar_marks import BarMarks, Mark, Minute
@@ -27,11 +27,14 @@ class OwedBars:
         self._noted: dict[tuple[str, str], tuple[int, float]] = {}
         """(product, expiry) → its newest minute that was marked while it ran, and when."""
 
-    def note(self, minutes: Iterable[Minute]) -> None:
-        """Something of these minutes has been stored. Raises what Redis raises."""
+    def note(self, minutes: Iterable[Minute], unpublished: Collection[Minute] = ()) -> None:
+        """Something of these minutes has been stored; of some of them, something that nobody was sent. Raises what
+        Redis raises."""
         now_ms, now = self._clock.now_ms(), self._clock.monotonic()
-        fresh = [minute for minute in set(minutes) if not self._is_known(minute, now_ms, now)]
-        self._marks.mark(Mark(minute, due_ms(minute.minute_ts, now_ms)) for minute in fresh)
+        fresh = [minute for minute in set(minutes) if minute in unpublished or not self._is_known(minute, now_ms, now)]
+        self._marks.mark(
+            Mark(minute, due_ms(minute.minute_ts, now_ms), unpublished=minute in unpublished) for minute in fresh
+        )
         for minute in fresh:
             if now_ms < minute.minute_ts + MINUTE_MS:
                 self._noted[minute.product, minute.expiry] = (minute.minute_ts, now)

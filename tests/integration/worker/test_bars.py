@@ -19,16 +19,17 @@ from aro.adapters.mongo import Document
 from aro.adapters.tick_store import TickStore
 from aro.contracts.analytics import BarsState
 from aro.contracts.codec import encode_json
-from aro.contracts.names import bars_channel, ticks_channel
+from aro.contracts.names import bars_channel, log_key, metrics_channel, ticks_channel
 from aro.testing import enriched
 from aro.testing.servers import MongoServer
-from worker_enricher.bar_desk import CATCH_UP_MS, CATCH_UP_SECONDS, RETRY_SECONDS, SHORT_SECONDS, BarDesk
+from worker_enricher.bar_desk import CATCH_UP_MS, RETRY_SECONDS, SHORT_SECONDS, BarDesk
 from worker_enricher.bars import minute_of
 from worker_enricher.owed_bars import REPEAT_SECONDS, SETTLE_MS, OwedBars
 
 MINUTE = 60_000
 T = minute_of(1_795_000_000_000)
 EXPIRY = "2026-11-23"
+MINUTE_OF_T = Minute("NIFTY", EXPIRY, T)
 
 
 @dataclass
@@ -56,11 +57,20 @@ class Bench:
         self.chains.save([ChainRecord(record.chain, metrics, record.data)])
         self.owed.note([Minute("NIFTY", expiry, minute_of(T + offset_ms))])
 
+    def publish(self, offset_ms: int, iv_atm: float | None, *, source_seq: int | None = None) -> None:
+        """Without storing it."""
+        metrics = msgspec.structs.replace(enriched.record(T + offset_ms).metrics, iv_atm=iv_atm)
+        channel = metrics_channel("NIFTY", EXPIRY)
+        seq = metrics.source_seq if source_seq is None else source_seq
+        self.publisher.publish([Publication(channel, seq, encode_json(metrics))])
+
     def tick(self, offset_ms: int, price: float) -> None:
         tick = msgspec.structs.replace(enriched.tick(T + offset_ms), price=price)
         self.ticks.save([tick])
-        self.publisher.publish([Publication(ticks_channel("NIFTY"), tick.source_seq, encode_json(tick))])
-        self.owed.note([Minute("NIFTY", PRODUCT_LEVEL, minute_of(T + offset_ms))])
+        publication = Publication(ticks_channel("NIFTY"), tick.source_seq, encode_json(tick))
+        [published] = self.publisher.publish([publication])
+        minutes = [Minute("NIFTY", PRODUCT_LEVEL, minute_of(T + offset_ms))]
+        self.owed.note(minutes, [] if published.accepted else minutes)
 
     def move_to(self, offset_ms: int) -> None:
         self.clock.advance((T + offset_ms - self.clock.now_ms()) / 1000)
@@ -113,6 +123,43 @@ def test_what_comes_late_changes_its_bar_however_late_it_is(bench: Bench) -> Non
     assert bench.bars("iv_atm") == [(-90, 0.4, 0.4, 0.4, 0.4, 1), (0, 0.1, 0.2, 0.1, 0.2, 2)]
 
 
+def test_a_minute_that_was_published_whole_is_not_looked_up(bench: Bench) -> None:
+    """What is stored of it is another number here, to tell which of the two its bar is made of."""
+    bench.publish(-1, 0.1)
+    for second, iv in ((0, 0.2), (20, None), (40, 0.4), (59, 0.3)):
+        bench.chain(second * 1_000, 0.9)
+        bench.publish(second * 1_000, iv)
+    bench.publish(MINUTE, 0.5)
+    bench.move_to(MINUTE + SETTLE_MS)
+    bench.desk().run()
+    assert bench.bars("iv_atm") == [(0, 0.2, 0.4, 0.2, 0.3, 3)]
+
+
+@pytest.mark.parametrize("lack", ["beginning", "something", "order", "times", "sense", "log"])
+def test_a_minute_that_its_log_lacks_something_of_is_looked_up(bench: Bench, lack: str) -> None:
+    if lack != "beginning":
+        bench.publish(-1, 0.1, source_seq=1 if lack == "times" else None)
+    for second in (0, 59):
+        bench.chain(second * 1_000, 0.9)
+        bench.publish(second * 1_000, 0.2, source_seq=2 + second if lack == "times" else None)
+    if lack == "something":
+        bench.owed.note([MINUTE_OF_T], [MINUTE_OF_T])
+    elif lack == "order":
+        bench.publish(30_000, 0.2, source_seq=T + MINUTE)
+    elif lack == "sense":
+        bench.publisher.publish([Publication(metrics_channel("NIFTY", EXPIRY), T + MINUTE, b'{"source_ts": "?"}')])
+    elif lack == "log":
+        bench.client.set(log_key(metrics_channel("NIFTY", EXPIRY)), "of somebody else")
+    bench.move_to(MINUTE + SETTLE_MS)
+    bench.desk().run()
+    assert bench.bars("iv_atm") == [(0, 0.9, 0.9, 0.9, 0.9, 2)]
+    assert bench.marks.count() == 0
+    bench.chain(5_000, 0.8)
+    bench.clock.advance(SETTLE_MS / 1000)
+    [mark] = bench.marks.due(bench.clock.now_ms(), limit=9)
+    assert not mark.unpublished, "what is done is no longer known to be so"
+
+
 def test_an_hour_of_history_gets_its_bars_in_a_few_tasks(bench: Bench) -> None:
     desk = bench.desk()
     bench.move_to(MINUTE)
@@ -145,7 +192,7 @@ def test_a_running_minute_is_marked_seldom_and_a_late_one_each_time(redis_client
         clock.advance(1)
 
 
-def test_what_redis_forgot_is_found_by_a_new_process_and_later_by_any(bench: Bench) -> None:
+def test_what_redis_forgot_is_found_at_once_by_any_process(bench: Bench) -> None:
     for n in range(3):
         bench.chain(n * MINUTE, 0.2)
         bench.tick(n * MINUTE, 25_000.0)
@@ -163,7 +210,7 @@ def test_what_redis_forgot_is_found_by_a_new_process_and_later_by_any(bench: Ben
     bench.chain(-30 * MINUTE, 0.3)
     bench.chain(7 * MINUTE, 0.3)
     bench.client.flushall()
-    bench.clock.advance(CATCH_UP_SECONDS)
+    bench.move_to(17 * MINUTE)
     desk.run()
     bench.clock.advance(SETTLE_MS / 1000)
     desk.run()

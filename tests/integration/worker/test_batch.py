@@ -82,6 +82,21 @@ def test_a_batch_is_stored_published_and_acknowledged(bench: Bench) -> None:
     assert {mark.minute for mark in marks} == expected, "bars are owed"
 
 
+def test_what_nobody_was_sent_is_said_of_its_minute(bench: Bench) -> None:
+    """Its channel's log has none of it, so that its bar is made of what is stored."""
+    bench.processor().process(bench.deliver(chain_bytes(TS + 1)))
+    due = due_ms(minute_of(TS), bench.clock.now_ms())
+    assert [mark.unpublished for mark in bench.marks.due(due, limit=9)] == [False]
+    bench.processor().process(bench.deliver(chain_bytes(TS)))
+    assert [mark.unpublished for mark in bench.marks.due(due, limit=9)] == [True]
+    bench.ledger.append([(STREAM_TICKS, encode_message(factories.tick()))])
+    bench.processor().process(bench.ledger.read_new("test", count=9, block_ms=10))
+    assert {mark.minute.expiry: mark.unpublished for mark in bench.marks.due(due, limit=9)} == {
+        "2026-11-23": True,
+        PRODUCT_LEVEL: False,
+    }
+
+
 def test_repeating_a_batch_changes_nothing(bench: Bench) -> None:
     delivered = bench.deliver(chain_bytes(TS), chain_bytes(TS + 1))
     for _ in range(3):

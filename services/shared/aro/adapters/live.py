@@ -24,6 +24,7 @@ AT_ONCE: Final = 4
 """Publications in one call of the script: a call costs 20 µs here and there, and keeps Redis from others meanwhile."""
 
 _SCRIPT: Final = files("aro.adapters").joinpath("publish.lua").read_text(encoding="utf-8")
+_SINCE: Final = files("aro.adapters").joinpath("since.lua").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class LivePublisher:
 class LiveReader:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self._since = client.register_script(_SINCE)
 
     def state(self, channel: str) -> LiveState | None:
         """Raises ValueError or KeyError if no publisher wrote it."""
@@ -151,6 +153,12 @@ class LiveReader:
         """
         entries: Any = self._redis.xrange(log_key(channel), f"{first_seq}-0", f"{last_seq}-0")
         return [(int(entry_id.split(b"-")[0]), json_of(fields[b"d"])) for entry_id, fields in entries]
+
+    def since(self, channel: str, source_seq: int) -> list[bytes]:
+        """What the channel's log has of its present epoch, oldest first: back to the first publication that is older
+        than `source_seq`, that one included; all of it if none is. Nothing is missing in between."""
+        found: list[bytes] = self._since(keys=[log_key(channel)], args=[source_seq])
+        return [json_of(data) for data in reversed(found)]
 
 
 def _state(channel: str, fields: Mapping[bytes, bytes]) -> LiveState | None:

@@ -51,6 +51,10 @@ def replay_index(session: str) -> str:
 # --- Redis: minutes that bars are owed for --------------------------------------------------
 KEY_BARS_DUE: Final = "bars:due"
 """Sorted set of ``NIFTY|2026-12-29|<minute>``; the score is the UTC epoch millisecond from which to roll it up."""
+KEY_BARS_UNPUBLISHED: Final = "bars:unpublished"
+"""Set of those of them of which something was stored that is not in the log of its channel."""
+KEY_BARS_SEARCH: Final = "bars:search"
+"""Held from a search for minutes without bars until the next; a Redis that lost its data has lost this too."""
 KEY_BARS_TURN: Final = "bars:turn"
 """Held by the one process that rolls up now."""
 

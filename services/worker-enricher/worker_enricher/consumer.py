@@ -35,16 +35,16 @@ MOST_HELD: Final = 60_000
 """Entries that this process knows of at most: 300 bytes each; it keeps no messages."""
 PASSED_AT_ONCE: Final = 256
 """Entries in one task that stores them raw: of chains, as many as fit into one block."""
-PASSED_TASKS: Final = 6
-"""Of these tasks, of each stream, for one with a batch: an entry costs a tenth in them, and of three times what is
-enriched, two thirds are passed over."""
+PASSED_TASKS: Final = (3, 10)
+"""Of these tasks, of each stream, for one with a batch: few while few entries wait for them, for clients come first;
+many when `MOST_HELD` is near, for what is behind that nobody sees. An entry costs a tenth in them."""
 PASSED_SECONDS: Final = 0.5
 """Then fewer will do: the ledger keeps everything from the oldest entry on that is owed."""
 LATE_QUEUED_TASKS: Final = 2
 """In overload: what has left the lanes can no longer give way to something newer."""
 QUIET_SECONDS: Final = 0.002
 """A pause this long ends a burst of the feed, and with it the batch."""
-LATE_RECLAIM: Final = 2
+LATE_RECLAIM: Final = 4
 """How much longer an entry must be owed in overload until it is sent again."""
 MAINTENANCE_SECONDS: Final = 1.0
 BACK_OFF_SECONDS: Final = 0.25
@@ -140,7 +140,7 @@ class Consumer:
             self._open_lanes()
         if self._is_late():
             self._conflate()
-        if queued and self._may_grow():
+        if (queued or self._lanes.ready < len(self._lanes) / 2) and self._may_grow():
             stop.wait(BUSY_SECONDS)
             return
         turn = self._lanes.take(self._batch_size, self._clock.monotonic())
@@ -217,7 +217,8 @@ class Consumer:
         each batch that clients wait for, so that these have their share of the workers."""
         is_time = self._clock.monotonic() - self._passed_at >= PASSED_SECONDS
         for stream, ids in self._passed.items():
-            for _ in range(PASSED_TASKS):
+            fewest, most = PASSED_TASKS
+            for _ in range(fewest + (most - fewest) * len(ids) // MOST_HELD):
                 if len(ids) < PASSED_AT_ONCE and not (ids and is_time):
                     break
                 batch = list(islice(ids, PASSED_AT_ONCE))
@@ -237,7 +238,8 @@ class Consumer:
         return batch
 
     def _may_grow(self) -> bool:
-        """Whether the next batch would be small and young: while others wait for a worker, it loses nothing."""
+        """Whether the next batch would be small and young. While others wait for a worker, or most of what waits is in
+        closed lanes, it loses nothing."""
         age = self._clock.monotonic() - self._waiting_since
         return self._lanes.ready < self._batch_size and age < self._batch_ms / 1000
 

@@ -1,9 +1,9 @@
 """Entries that wait for a task, so that no two tasks ever hold snapshots of the same series at once.
 
-Every series (a product and expiry, or a product's ticks) belongs to one lane, by its hash. A batch takes whole lanes
-in turn, and these stay closed until its task is done. So any number of workers may take batches from one queue, and
-what a series said first is published first; without this, batches of one series overtake each other, and what comes
-late is never seen. A lane whose task does not come back opens again after `TURN_SECONDS`.
+Every series (a product and expiry, or a product's ticks) belongs to one lane, by its hash. A batch takes whole lanes,
+the one that has waited longest first, and these stay closed until its task is done. So any number of workers may take
+batches from one queue, and what a series said first is published first; without this, batches of one series overtake
+each other, and what comes late is never seen. A lane whose task does not come back opens again after `TURN_SECONDS`.
 
 When all of it waits too long, `conflate` leaves the newest of each series, in the place of its oldest.
 """
@@ -53,6 +53,12 @@ class _Lane:
     waiting: dict[str, _Series] = field(default_factory=dict)
     size: int = 0
     closed_by: int | None = None
+    last_turn: int = 0
+
+    @property
+    def since(self) -> float:
+        """When the first of what waits began to; not if nothing does."""
+        return next(iter(self.waiting.values())).since
 
     def put(self, series: str, entry: Entry, now: float) -> None:
         held = self.waiting.get(series)
@@ -91,7 +97,6 @@ class Lanes:
         self._lanes = [_Lane() for _ in range(LANES)]
         self._unordered = _Lane()
         """Of what has no series: what cannot be read, and whatever the task finds out about it."""
-        self._first = 0
         self._numbers = first
         self._taken: dict[int, tuple[float, list[_Lane]]] = {}
 
@@ -110,8 +115,7 @@ class Lanes:
 
     def longest_wait(self, now: float) -> float:
         """Seconds since the first of them was put here, 0 if none waits."""
-        firsts = (next(iter(lane.waiting.values())).since for lane in self._lanes if lane.waiting)
-        return now - min(firsts, default=now)
+        return now - min((lane.since for lane in self._lanes if lane.waiting), default=now)
 
     def put(self, entry: Entry, now: float) -> None:
         series = None if entry.name is None else entry.name.rpartition("|")[0]
@@ -119,24 +123,25 @@ class Lanes:
         lane.put(series or "", entry, now)
 
     def take(self, most: int, now: float) -> Turn | None:
-        """Up to `most` entries of open lanes, in order within each; None if all that wait are in closed ones."""
+        """Up to `most` entries of open lanes, in order within each; None if all that wait are in closed ones.
+
+        Not the lanes in turn: the one that a batch has only a part of would be the last of each, and starve.
+        """
         entries = list(self._unordered.take(most))
         closed: list[_Lane] = []
-        for number in self._in_turn():
+        ready = (lane for lane in self._lanes if lane.size and lane.closed_by is None)
+        for lane in sorted(ready, key=lambda lane: (lane.since, lane.last_turn)):
             if len(entries) == most:
                 break
-            lane = self._lanes[number]
-            if lane.size and lane.closed_by is None:
-                closed.append(lane)
-                entries += lane.take(most - len(entries))
-                self._first = number + 1
+            closed.append(lane)
+            entries += lane.take(most - len(entries))
         if not entries:
             return None
         if not closed:
             return Turn(None, entries)
         self._numbers += 1
         for lane in closed:
-            lane.closed_by = self._numbers
+            lane.closed_by = lane.last_turn = self._numbers
         self._taken[self._numbers] = now, closed
         return Turn(self._numbers, entries)
 
@@ -156,11 +161,6 @@ class Lanes:
         """Open what was closed for too long."""
         for number in [number for number, (taken, _) in self._taken.items() if now - taken > TURN_SECONDS]:
             self.done(number)
-
-    def _in_turn(self) -> Iterator[int]:
-        """All lanes, from the one after the last that was taken."""
-        first = self._first
-        return ((first + step) % LANES for step in range(LANES))
 
 
 def _number(entry: Entry) -> int:

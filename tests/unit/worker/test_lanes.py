@@ -1,5 +1,6 @@
 """Turns of series: whatever comes and goes, none is in two batches at once, and each keeps its order."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,3 +157,25 @@ def test_every_series_has_its_turn_while_others_go_on_coming() -> None:
             seen.add(series)
             lanes.put(entry(int(series.rpartition("|")[2]), taken), 0.0)
     assert taken < 3 * 320
+
+
+@pytest.mark.parametrize("most", range(64, 80))
+def test_the_lane_that_batches_end_in_does_not_starve(most: int) -> None:
+    """Two batches take nearly all series, which always have news: what they leave is not the same lanes each time."""
+    lanes, names = Lanes(), range(160)
+    taken = dict.fromkeys(names, 0)
+    under_way: list[int] = []
+    for step in range(60):
+        now = float(step)
+        for series in names:
+            lanes.put(entry(series, step), now)
+        lanes.conflate()
+        turn = lanes.take(most, now)
+        assert turn is not None
+        assert turn.number is not None
+        under_way.append(turn.number)
+        if len(under_way) == 2:
+            lanes.done(under_way.pop(0))
+        for series, _ in said(turn.entries):
+            taken[int(series.rpartition("|")[2])] += 1
+    assert min(taken.values()) >= 0.5 * max(taken.values())

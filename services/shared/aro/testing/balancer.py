@@ -71,11 +71,13 @@ class Balancer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for port in sorted(self._ready, key=self._open.__getitem__):
+            # Counted before it is there: of many that come at once, all would go to the same one.
+            self._open[port] += 1
             try:
                 behind_reader, behind_writer = await asyncio.open_connection(LOOPBACK, port)
             except OSError:
+                self._open[port] -= 1
                 continue
-            self._open[port] += 1
             self._fronts.add(writer)
             try:
                 # The callback of asyncio's own server takes a cancelled task for a failure.

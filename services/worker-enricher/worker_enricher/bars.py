@@ -23,8 +23,7 @@ def minute_of(source_ts: int) -> int:
 def minute_bars(source_ts: Sequence[int], columns: Mapping[str, Sequence[float | None]]) -> dict[int, dict[str, Ohlc]]:
     """Minute → metric → its bar, of columns in the order of time with an entry per `source_ts`.
 
-    None is "not computable" and makes no bar. All columns are folded at once: `aro.quant.bars` says the same of each,
-    and a minute of all metrics would cost it fifty times as much.
+    None is "not computable" and makes no bar.
     """
     if not len(source_ts):
         return {}

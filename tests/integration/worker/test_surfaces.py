@@ -20,6 +20,7 @@ from aro.contracts.codec import encode_json
 from aro.contracts.names import COLLECTION_IV_HISTORY, chain_channel, surface_channel
 from aro.testing.servers import MongoServer
 from feed_generator.synthetic.provider import SyntheticProvider
+from worker_enricher import surfaces
 from worker_enricher.pipeline import enrich_chains, sound_chain
 from worker_enricher.surfaces import BUDGET_SECONDS, HISTORY_SECONDS, RETRY_SECONDS, SurfaceDesk
 
@@ -117,11 +118,9 @@ def test_with_too_many_products_for_a_task_the_oldest_surfaces_come_first(
     assert shown[:2] == shown[2:]
 
 
-def test_a_product_that_always_fails_takes_no_other_products_turn(
-    redis_client: redis.Redis, database: Database[Document], market: Market, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from worker_enricher import surfaces
-
+@pytest.fixture
+def nifty_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The maths has a bug that this product meets."""
     fit = surfaces.surface_state
 
     def flawed(chains: list, *arguments: object, **names: int) -> SurfaceState | None:
@@ -130,6 +129,11 @@ def test_a_product_that_always_fails_takes_no_other_products_turn(
         return fit(chains, *arguments, **names)
 
     monkeypatch.setattr(surfaces, "surface_state", flawed)
+
+
+def test_a_product_that_always_fails_takes_no_other_products_turn(
+    redis_client: redis.Redis, database: Database[Document], market: Market, nifty_fails: None
+) -> None:
     work = desk(redis_client, database, Slow(NOW + 50))
     seqs = []
     for n in range(1, 7):
@@ -193,18 +197,8 @@ def test_history_is_a_days_latest_value_whatever_the_order(database: Database[Do
 
 
 def test_a_chain_that_breaks_the_maths_costs_only_its_product(
-    redis_client: redis.Redis, database: Database[Document], market: Market, monkeypatch: pytest.MonkeyPatch
+    redis_client: redis.Redis, database: Database[Document], market: Market, nifty_fails: None
 ) -> None:
-    from worker_enricher import surfaces
-
-    fit = surfaces.surface_state
-
-    def flawed(chains: list, *arguments: object, **names: int) -> SurfaceState | None:
-        if chains[0].product == "NIFTY":
-            raise ZeroDivisionError("a bug")
-        return fit(chains, *arguments, **names)
-
-    monkeypatch.setattr(surfaces, "surface_state", flawed)
     desk(redis_client, database, ManualClock(NOW)).publish()
     assert LiveReader(redis_client).state(surface_channel("NIFTY")) is None
     assert state(redis_client, "SPY")[0].product == "SPY"

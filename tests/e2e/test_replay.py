@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import pytest
 import requests
-import socketio
 from isal import isal_zlib
 
 from aro.adapters import mongo
@@ -21,6 +20,7 @@ from aro.adapters.clock import iso
 from aro.adapters.packing import json_of
 from aro.contracts.names import COLLECTION_CHAINS, COLLECTION_TICKS, STREAM_REPLAY, live_key, replay_bus, replay_channel
 from aro.testing.eventually import eventually
+from aro.testing.ordered_client import OrderedClient
 from aro.testing.platform import REPLAY, SERVICES, Platform
 from aro.testing.witness import ClientWitness
 
@@ -47,7 +47,7 @@ class User:
         self._lock = threading.Lock()
         self._states: list[tuple[str, Any]] = []
         self.errors: list[Any] = []
-        self.client = socketio.Client(reconnection=False)
+        self.client = OrderedClient(reconnection=False)
         for event in ("snapshot", "update"):
             self.client.on(event, self._take, namespace=NAMESPACE)
         self.client.on("error", self.errors.append, namespace=NAMESPACE)

@@ -8,31 +8,17 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-import engineio
 import pytest
-import socketio
 
 from aro.adapters.live import LiveReader, Publication
 from aro.testing.eventually import eventually
+from aro.testing.ordered_client import OrderedClient
 from aro.testing.patches import applied
 
 FORMS = [
     {name: value for name, value in zip(("delta", "encoding", "max_rate_hz"), chosen, strict=True) if value is not None}
     for chosen in product((None, True), (None, "deflate"), (None, 20.0))
 ]
-
-
-class InOrder(socketio.Client):
-    """The official client starts a thread for each message, and threads overtake each other."""
-
-    def _engineio_client_class(self) -> Any:
-        class Engine(engineio.Client):
-            def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-                if target == self.handlers.get("message"):
-                    return target(*args, **kwargs)
-                return super().start_background_task(target, *args, **kwargs)
-
-        return Engine
 
 
 class Follower:
@@ -44,7 +30,7 @@ class Follower:
         self.at: tuple[str, int] | None = None
         self.events: list[str] = []
         self.faults: list[str] = []
-        self._client = InOrder(reconnection=False)
+        self._client = OrderedClient(reconnection=False)
         for name in ("snapshot", "update", "delta"):
             self._client.on(name, self._hear(name), namespace="/v1")
         self._client.connect(url, namespaces=["/v1"], transports=["websocket"], auth={"token": token}, wait_timeout=5)

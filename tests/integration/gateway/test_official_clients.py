@@ -16,14 +16,15 @@ import pytest
 import socketio
 
 from aro.testing.eventually import eventually
+from aro.testing.ordered_client import OrderedClient
 from aro.testing.servers import Process, free_port
 
 ROOT = Path(__file__).parents[3]
 METRICS = {"forward": 25_010.5, "iv_atm": 0.1312, "atm_straddle": 412.25, "pcr_oi": 0.7333, "max_pain": 25_000.0}
 
 
-class Inbox(socketio.Client):
-    """An official client that keeps what it is told."""
+class Inbox(OrderedClient):
+    """An official client that keeps what it is told, in order."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

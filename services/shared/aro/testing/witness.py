@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import redis
-import socketio
 
 from aro.adapters import redis_client
 from aro.contracts.codec import decode_chain
 from aro.contracts.names import FIELD_MESSAGE, STREAM_CHAINS, snapshot_id
 from aro.contracts.problems import MessageRejected
+from aro.testing.ordered_client import OrderedClient
 
 NAMESPACE: Final = "/v1"
 
@@ -97,7 +97,7 @@ class ClientWitness:
         self.channels: dict[str, ChannelRecord] = {}
         self.resyncs: list[dict[str, Any]] = []
         self.errors: list[Any] = []
-        self.client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=1.0)
+        self.client = OrderedClient(reconnection_delay=0.2, reconnection_delay_max=1.0)
         self.client.on("connect", self._subscribe, namespace=NAMESPACE)
         self.client.on("snapshot", self._snapshot, namespace=NAMESPACE)
         self.client.on("update", self._update, namespace=NAMESPACE)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final, Literal, Protocol
 
-from aro.adapters.live import LOG_BYTES, LiveState, Position
+from aro.adapters.live import LiveState, Position
 from aro.contracts.names import LOG_LENGTH, ChannelKind, parse_channel
 from aro.contracts.problems import UnknownChannel
 from socket_gateway.frames import Message
@@ -24,6 +24,9 @@ from socket_gateway.frames import Message
 MAX_HELD: Final = 64
 """Publications of a new epoch that may be older than the last news. Beyond that it is not a feed that sends again, but
 one whose clock was set back, and to wait for it would be to go silent."""
+
+HISTORY_BYTES: Final = 1 << 20
+"""Kept of each channel: about 50 chains or `LOG_LENGTH` metrics; more than Redis keeps, since nobody writes it down."""
 
 ResetReason = Literal["epoch_changed", "gap"]
 Entry = tuple[int, bytes]
@@ -117,7 +120,7 @@ class Memory:
         return [message for message in self._history if message.seq > seq]
 
     def _trim(self) -> None:
-        while len(self._history) > LOG_LENGTH or (self._bytes > LOG_BYTES and len(self._history) > 1):
+        while len(self._history) > LOG_LENGTH or (self._bytes > HISTORY_BYTES and len(self._history) > 1):
             self._bytes -= len(self._history.popleft().data)
 
 

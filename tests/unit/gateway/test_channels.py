@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from aro.adapters.live import LOG_BYTES, LiveState, Position
+from aro.adapters.live import LiveState, Position
 from aro.contracts.names import LOG_LENGTH
 from aro.contracts.problems import UnknownChannel
-from socket_gateway.channels import MAX_HELD, Memory, ResetReason, Sequencer, Verdict
+from socket_gateway.channels import HISTORY_BYTES, MAX_HELD, Memory, ResetReason, Sequencer, Verdict
 
 CHANNEL = "metrics:NIFTY:2026-12-29"
 INTERFERENCE = st.sampled_from(["", "publish", "flush", "restart", "renew", "trim"])
@@ -345,12 +345,12 @@ def test_history_is_bounded_by_count_and_by_bytes() -> None:
         memory.advance(seq, b"{}")
     assert memory.since("e", memory.seq - LOG_LENGTH) is not None
     assert memory.since("e", memory.seq - LOG_LENGTH - 1) is None
-    large = b"x" * (LOG_BYTES // 4)
+    large = b"x" * (HISTORY_BYTES // 4)
     for seq in range(memory.seq + 1, memory.seq + 10):
         memory.advance(seq, large)
     assert memory.since("e", memory.seq - 4) is not None
     assert memory.since("e", memory.seq - 5) is None
-    memory.advance(memory.seq + 1, b"x" * (2 * LOG_BYTES))
+    memory.advance(memory.seq + 1, b"x" * (2 * HISTORY_BYTES))
     assert memory.since("e", memory.seq - 1) is not None, "the newest is always kept"
 
 

@@ -14,8 +14,9 @@ import redis
 from aro.adapters.packing import json_of
 from aro.contracts.names import LIVE_INDEX, LOG_LENGTH, is_replay, live_key, log_key
 
-LOG_BYTES: Final = 1 << 20
-"""History kept per channel: 1 MiB of JSON, packed or not, so about 30 chains or `LOG_LENGTH` metrics."""
+LOG_BYTES: Final = 256 << 10
+"""Log kept per channel: 256 KiB of JSON, packed or not, so about 12 chains or 85 metrics. All logs are written again
+whenever Redis rewrites its file, which takes a core from everybody else."""
 
 REPLAY_LOG_BYTES: Final = 64 << 10
 """The same for a channel of a replay session, of which there are many: 2 chains or 40 metrics repair a short gap."""

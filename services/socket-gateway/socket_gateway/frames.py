@@ -86,9 +86,18 @@ class Message:
     `before` is the state that it follows within its epoch; without it there is no ``delta``.
     """
 
-    __slots__ = ("_attachment", "_before", "_built", "_patch", "channel", "data", "epoch", "seq", "state")
+    __slots__ = ("_before", "_built", "_patch", "attachment", "channel", "data", "epoch", "seq", "state")
 
-    def __init__(self, channel: str, epoch: str, seq: int, data: bytes, before: deltas.State | None = None) -> None:
+    def __init__(
+        self,
+        channel: str,
+        epoch: str,
+        seq: int,
+        data: bytes,
+        before: deltas.State | None = None,
+        *,
+        attachment: bytes | None = None,
+    ) -> None:
         self.channel: Final = channel
         self.epoch: Final = epoch
         self.seq: Final = seq
@@ -96,7 +105,8 @@ class Message:
         self.state: deltas.State | None = deltas.State(data)
         self._before = before
         self._patch: bytes | None = None
-        self._attachment: bytes | None = None
+        self.attachment: bytes | None = attachment
+        """`data` deflated, once somebody asked for it."""
         self._built: dict[tuple[_Kind, bool], bytes] = {}
 
     def step(self, form: Form = PLAIN) -> bytes:
@@ -136,7 +146,7 @@ class Message:
         if kind == "delta":
             attachment = zlib.compress(data, DEFLATE_LEVEL)
         else:
-            attachment = self._attachment = self._attachment or zlib.compress(data, DEFLATE_LEVEL)
+            attachment = self.attachment = self.attachment or zlib.compress(data, DEFLATE_LEVEL)
         packet = _EVENT_WITH_ATTACHMENT + _to_json.encode((kind, self._payload(kind, _ATTACHMENT)))
         return text(packet) + binary(attachment)
 

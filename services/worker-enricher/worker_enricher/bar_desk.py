@@ -27,12 +27,12 @@ log = get_logger(__name__)
 
 RETRY_SECONDS: Final = 15.0
 """After MongoDB failed it is left alone this long; what is owed stays owed."""
-BUDGET_SECONDS: Final = 0.15
+BUDGET_SECONDS: Final = 0.05
 """One child is busy for no longer with what is owed, however much that is; the rest comes with the next task. All of an
 exchange, 900 minutes each minute, take it 2 s."""
-SHORT_SECONDS: Final = 0.06
+SHORT_SECONDS: Final = 0.02
 """The same for the channel."""
-SEARCH_SECONDS: Final = 0.03
+SEARCH_SECONDS: Final = 0.01
 """The same for what is looked for on disk: 20 ms for each product."""
 MAX_DUE: Final = 2_000
 RUN_MINUTES: Final = 30

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import msgspec
 from pymongo.errors import BulkWriteError
 
+from aro.adapters.chain_pointers import slot_of
 from aro.adapters.clock import Clock, utc
 from aro.adapters.live import LivePublisher, LiveReader, Publication
 from aro.adapters.mongo import MongoError, is_duplicate_id
@@ -25,9 +26,13 @@ log = get_logger(__name__)
 
 HISTORY_SECONDS: Final = 300.0
 """Closes of past days do not change; they are read again this often because a day ends."""
-BUDGET_SECONDS: Final = 0.2
-"""Of each task, for chains wait behind it: six products take 0.1 s, and of all of an exchange some are left for the
-next one."""
+BUDGET_SECONDS: Final = 0.08
+"""Of each task, for chains wait behind it: what is left, of six products or of an exchange, comes with the next one."""
+PERIOD_MS: Final = 1_900
+"""No surface is fitted again sooner."""
+RECORD_MS: Final = 60_000
+RECORD_SECONDS: Final = 0.03
+"""How often a product's volatility is stored, and what a task may take for that."""
 RETRY_SECONDS: Final = 15.0
 """After MongoDB failed, surfaces are published without a rank and unstored this long before it is asked again."""
 MAX_UNSTORED: Final = 600
@@ -61,6 +66,8 @@ class SurfaceDesk:
         self._tried: dict[str, int] = {}
         """When each channel was looked at last: one that has no news, or fails, must not be the first for ever."""
         self._closes: dict[tuple[str, str], tuple[float, list[float]]] = {}
+        self._recorded: dict[str, int] = {}
+        """Product → the slot of `RECORD_MS` in which this process recorded it last."""
         self._unstored: deque[StoredSurface] = deque()
         self._mongo_paused_until = 0.0
 
@@ -92,9 +99,18 @@ class SurfaceDesk:
             metrics.surfaces.labels(surface.product, model).inc()
 
     def record(self) -> None:
-        """Store the latest 30-day volatility of every product as that of its day. Raises `MongoError`."""
-        points = []
-        for name in sorted(self._products()):
+        """Store the latest 30-day volatility, as that of its day, of products of which this process has not done so for
+        `RECORD_MS`, as far as `RECORD_SECONDS` reach. They wait for a MongoDB that is away."""
+        if self._clock.monotonic() < self._mongo_paused_until:
+            return
+        until, now = self._clock.monotonic() + RECORD_SECONDS, self._clock.now_ms()
+        slots = {name: slot_of(name, now, RECORD_MS) for name in self._products()}
+        looked_at: dict[str, int] = {}
+        points: list[IvHistoryPoint] = []
+        for name in sorted(name for name, slot in slots.items() if slot > self._recorded.get(name, -1)):
+            if self._clock.monotonic() > until:
+                break
+            looked_at[name] = slots[name]
             state = self._last(name)
             if state is not None and state.iv_30d is not None:
                 points.append(
@@ -107,13 +123,20 @@ class SurfaceDesk:
                         source_ts=state.source_ts,
                     )
                 )
-        self._history.save(points)
+        try:
+            self._history.save(points)
+        except MongoError as error:
+            self._pause(error)
+        else:
+            self._recorded |= looked_at
 
     def _surface(self, name: str, channels: Sequence[str]) -> tuple[StoredSurface, str] | None:
-        """A surface and its model; None without news."""
+        """A surface and its model; None without news, or too soon for them."""
+        last = self._last(name)
+        if last is not None and 0 <= self._clock.now_ms() - last.computed_ts < PERIOD_MS:
+            return None
         states = self._reader.states(channels).values()
         chains = current([_chain.decode(state.data) for state in states if state is not None])
-        last = self._last(name)
         if not chains or not is_news(chains, last):
             return None
         with metrics.stage_seconds.labels("surface").time():
@@ -151,9 +174,8 @@ class SurfaceDesk:
         """Product → its live chain channels."""
         found: dict[str, list[str]] = {}
         for text in self._reader.channels():
-            channel = parse_channel(text)
-            if channel.kind == "chain" and channel.product is not None:
-                found.setdefault(channel.product, []).append(text)
+            if text.startswith("chain:") and (name := parse_channel(text).product) is not None:
+                found.setdefault(name, []).append(text)
         return found
 
     def _last(self, name: str) -> SurfaceState | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import redis
 
 from aro.adapters.live import (
+    CHAIN_LOG_BYTES,
     LOG_BYTES,
     LivePublisher,
     LiveReader,
@@ -138,9 +139,12 @@ def test_restart_starts_a_new_epoch_for_every_worker_and_still_fences(tmp_path: 
 
 def test_log_is_bounded_by_bytes_and_by_count(redis_client: redis.Redis) -> None:
     publisher, reader = LivePublisher(redis_client), LiveReader(redis_client)
-    large = b'"' + b"x" * 100_000 + b'"'
-    publisher.publish([publication(n, large, "chain:NIFTY:2026-12-29") for n in range(1, 31)])
-    assert [seq for seq, _ in reader.replay("chain:NIFTY:2026-12-29", 1, 30)] == list(range(21, 31))
+    large = b'"' + b"x" * 20_000 + b'"'
+    for channel, most in (("chain:NIFTY:2026-12-29", CHAIN_LOG_BYTES), ("surface:NIFTY", LOG_BYTES)):
+        publisher.publish([publication(n, large, channel) for n in range(1, 31)])
+        kept = most // len(large)
+        assert 1 < kept < 30
+        assert [seq for seq, _ in reader.replay(channel, 1, 30)] == list(range(31 - kept, 31))
     publisher.publish([publication(n) for n in range(1, 402)])
     assert [seq for seq, _ in reader.replay(CHANNEL, 1, 401)] == list(range(102, 402))
 

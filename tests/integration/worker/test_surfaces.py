@@ -13,7 +13,7 @@ from aro.adapters import mongo
 from aro.adapters.clock import ManualClock, iso
 from aro.adapters.iv_history_store import IvHistoryStore
 from aro.adapters.live import LivePublisher, LiveReader, Publication
-from aro.adapters.mongo import Document, MongoError
+from aro.adapters.mongo import Document
 from aro.adapters.surface_store import SurfaceStore
 from aro.contracts.analytics import IvHistoryPoint, SurfaceState
 from aro.contracts.codec import encode_json
@@ -22,7 +22,14 @@ from aro.testing.servers import MongoServer
 from feed_generator.synthetic.provider import SyntheticProvider
 from worker_enricher import surfaces
 from worker_enricher.pipeline import enrich_chains, sound_chain
-from worker_enricher.surfaces import BUDGET_SECONDS, HISTORY_SECONDS, RETRY_SECONDS, SurfaceDesk
+from worker_enricher.surfaces import (
+    BUDGET_SECONDS,
+    HISTORY_SECONDS,
+    PERIOD_MS,
+    RECORD_MS,
+    RETRY_SECONDS,
+    SurfaceDesk,
+)
 
 NOW = 1_795_000_000_000
 DAY = "2026-11-18"
@@ -105,7 +112,8 @@ class Slow(ManualClock):
 def test_with_too_many_products_for_a_task_the_oldest_surfaces_come_first(
     redis_client: redis.Redis, database: Database[Document], market: Market
 ) -> None:
-    work = desk(redis_client, database, Slow(NOW + 50))
+    clock = Slow(NOW + 50)
+    work = desk(redis_client, database, clock)
     shown = []
     for n in range(1, 5):
         before = {name: LiveReader(redis_client).state(surface_channel(name)) for name in ("NIFTY", "SPY")}
@@ -113,6 +121,7 @@ def test_with_too_many_products_for_a_task_the_oldest_surfaces_come_first(
         after = {name: LiveReader(redis_client).state(surface_channel(name)) for name in before}
         shown.append([name for name in before if before[name] != after[name]])
         market.tick(NOW + 10_000 * n)
+        clock.advance(PERIOD_MS / 1000)
     assert [len(names) for names in shown] == [1, 1, 1, 1]
     assert shown[0] != shown[1]
     assert shown[:2] == shown[2:]
@@ -134,13 +143,15 @@ def nifty_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_product_that_always_fails_takes_no_other_products_turn(
     redis_client: redis.Redis, database: Database[Document], market: Market, nifty_fails: None
 ) -> None:
-    work = desk(redis_client, database, Slow(NOW + 50))
+    clock = Slow(NOW + 50)
+    work = desk(redis_client, database, clock)
     seqs = []
     for n in range(1, 7):
         work.publish()
         found = LiveReader(redis_client).state(surface_channel("SPY"))
         seqs.append(found.seq if found else 0)
         market.tick(NOW + 10_000 * n)
+        clock.advance(PERIOD_MS / 1000)
     assert seqs[-1] == 3, seqs
 
 
@@ -180,6 +191,14 @@ def test_rank_comes_from_stored_days_and_today_is_stored(
     [stored] = [item for item in store.points("NIFTY", before_day="2027-01-01", limit=9) if item.day == DAY]
     assert (stored.iv_30d, stored.source_ts, stored.spot) == (surface.iv_30d, NOW, surface.spot)
     assert stored.variance_index == surface.variance_index
+    market.tick(NOW + 2_000)
+    clock.advance(2)
+    work.publish()
+    for seconds, source_ts in ((1, NOW), (RECORD_MS / 1000, NOW + 2_000)):
+        clock.advance(seconds)
+        work.record()
+        [stored] = [item for item in store.points("NIFTY", before_day="2027-01-01", limit=9) if item.day == DAY]
+        assert stored.source_ts == source_ts, "once in a minute"
 
 
 def test_history_is_a_days_latest_value_whatever_the_order(database: Database[Document]) -> None:
@@ -224,8 +243,7 @@ def test_without_mongodb_surfaces_go_on_without_rank_and_get_it_back(
     surface, _ = state(redis_client)
     assert (surface.iv_rank, surface.iv_n_obs, surface.source_time) == (None, 0, iso(NOW))
     first = LiveReader(redis_client).state(surface_channel("NIFTY"))
-    with pytest.raises(MongoError):
-        work.record()
+    work.record()
     own_mongo.start()
     market.tick(NOW + 2_000)
     clock.advance(RETRY_SECONDS + 1)
@@ -233,6 +251,8 @@ def test_without_mongodb_surfaces_go_on_without_rank_and_get_it_back(
     assert state(redis_client)[0].iv_n_obs == 28
     assert first is not None
     assert SurfaceStore(database).at("NIFTY", NOW) == first.data, "what MongoDB missed is stored when it is back"
+    work.record()
+    assert DAY in [item.day for item in IvHistoryStore(database).points("NIFTY", before_day="2027-01-01", limit=1)]
     own_mongo.kill()
     market.tick(NOW + 4_000)
     clock.advance(HISTORY_SECONDS + 1)

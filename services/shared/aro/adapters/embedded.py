@@ -14,8 +14,8 @@ LOOPBACK: Final = "127.0.0.1"
 _WIREDTIGER: Final = (
     "eviction_dirty_target=50,eviction_dirty_trigger=75,eviction_updates_target=25,eviction_updates_trigger=40"
 )
-"""Percent of the cache that may wait for a checkpoint. By its own 5 % the engine throws out the page of each series that
-the next second writes to, and reads it again: twice the processor after three minutes of a whole exchange."""
+"""Percent of the cache that may wait for a checkpoint. By its own 5 % the engine throws out the page of each series
+that the next second writes to, and reads it again: twice the processor after three minutes of a whole exchange."""
 
 
 class ServerNotFound(Exception):
@@ -30,7 +30,7 @@ def redis_command(*, port: int, directory: Path, password: str | None = None) ->
         # Broker queues and the ledger live here: full memory must be an error for writers, never an eviction.
         *["--maxmemory-policy", "noeviction", "--daemonize", "no"],
         # Under load the file is rewritten every few seconds, and to compress what is live takes most of that.
-        *["--rdbcompression", "no", "--auto-aof-rewrite-min-size", "256mb", "--auto-aof-rewrite-percentage", "400"],
+        *["--rdbcompression", "no", "--auto-aof-rewrite-min-size", "256mb", "--auto-aof-rewrite-percentage", "600"],
     ]
     return [*command, "--requirepass", password] if password else command
 

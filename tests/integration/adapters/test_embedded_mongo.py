@@ -162,3 +162,17 @@ def test_inserts_and_deletes_keep_indexes_that_come_and_go(database: mongo.Mongo
     if unique:
         with pytest.raises(PyMongoError, match="duplicate"):
             collection.insert_many([{"_id": 40, "kind": 99}, {"_id": 41, "kind": 3}])
+
+
+def test_the_engine_reads_how_much_may_wait_for_a_checkpoint(tmp_path: Path) -> None:
+    """It says nothing of its settings when they are right: it must refuse wrong ones in the same place."""
+    server = MongoServer(tmp_path)
+    if "aro.adapters.embedded_mongo" not in server.command:
+        pytest.skip("a mongod is on PATH, which has its own")
+    [ours] = [word for word in server.command if word.startswith("WIREDTIGER_CONFIG=")]
+    assert "eviction_dirty_target=" in ours
+    wrong = ours.replace("eviction_dirty_target=", "eviction_dirty_aim=")
+    command = [wrong if word == ours else word for word in server.command]
+    refused = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert refused.returncode != 0
+    assert "eviction_dirty_aim" in refused.stderr + refused.stdout

@@ -64,9 +64,10 @@ class BarMarks:
         pipe.execute()
 
     def due(self, now_ms: int, *, limit: int) -> list[Mark]:
-        """What may be rolled up at `now_ms`, longest due first."""
+        """What may be rolled up at `now_ms`, latest due first: where not all can be done, the last minutes are what
+        people look at, and what the logs of their channels still have."""
         found: Any = self._redis.zrange(
-            KEY_BARS_DUE, "-inf", str(now_ms), byscore=True, offset=0, num=limit, withscores=True
+            KEY_BARS_DUE, str(now_ms), "-inf", desc=True, byscore=True, offset=0, num=limit, withscores=True
         )
         if not found:
             return []

@@ -75,7 +75,7 @@ def test_marks_come_when_they_are_due_and_go_when_done(redis_client: redis.Redis
     marks.mark([mark(0, 500), mark(1, 300, PRODUCT_LEVEL), mark(2, 900)])
     assert marks.due(299, limit=9) == []
     assert marks.due(500, limit=9) == [mark(0, 500), mark(1, 300, PRODUCT_LEVEL)]
-    assert marks.due(999, limit=1) == [mark(0, 500)]
+    assert marks.due(999, limit=1) == [mark(2, 900)]
     marks.done([mark(1, 300, PRODUCT_LEVEL), mark(5, 1)])
     marks.done([])
     assert marks.count() == 2

@@ -12,7 +12,7 @@ from typing import Final
 LOOPBACK: Final = "127.0.0.1"
 
 _WIREDTIGER: Final = (
-    "eviction_dirty_target=50,eviction_dirty_trigger=75,eviction_updates_target=25,eviction_updates_trigger=40"
+    "eviction_dirty_target=30,eviction_dirty_trigger=75,eviction_updates_target=20,eviction_updates_trigger=40"
 )
 """Percent of the cache that may wait for a checkpoint. By its own 5 % the engine throws out the page of each series
 that the next second writes to, and reads it again: twice the processor after three minutes of a whole exchange."""

@@ -1,6 +1,8 @@
 """Is a port free, and if not, who has it."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -36,7 +38,7 @@ def owner(port: int) -> Owner | None:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for folder in _PROC.glob("[0-9]*"):
         try:
-            if any(str(link.readlink()) in wanted for link in folder.joinpath("fd").iterdir()):
+            if wanted & set(_open_files(folder)):
                 command = folder.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 return Owner(int(folder.name), command.strip()[:_COMMAND_CHARS])
         except OSError:
@@ -49,6 +51,12 @@ def taken(port: int, purpose: str, variable: str) -> str:
     holder = owner(port)
     who = f"by pid {holder.pid} ({holder.command})" if holder else "by another process"
     return f"port {port} for {purpose} is taken {who}; end it or set {variable}"
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    for link in process.joinpath("fd").iterdir():
+        with suppress(FileNotFoundError):  # this one was closed meanwhile; the others were not
+            yield str(link.readlink())
 
 
 def _listeners(table: Path, port: int) -> list[str]:

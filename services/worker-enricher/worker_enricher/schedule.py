@@ -26,12 +26,15 @@ SCHEDULE: Final = {
 """Seconds between sends. Chains wait behind each of these tasks, so they are short and come often; none does the same
 again before it is due."""
 
+MOST_SECONDS_LATE: Final = 4.0
+"""A task that waited longer is dropped, for those behind it do the same."""
+
 
 def create_app(settings: WorkerSettings) -> Celery:
     app = create_celery("worker_enricher", broker_url=settings.broker_url)
     app.conf.beat_scheduler = "celery.beat:Scheduler"  # the schedule is all in here; nothing to keep on disk
     app.conf.beat_schedule = {
-        task: {"task": task, "schedule": seconds, "options": {"queue": QUEUE_PERIODIC, "expires": 2 * seconds}}
+        task: {"task": task, "schedule": seconds, "options": {"queue": QUEUE_PERIODIC, "expires": MOST_SECONDS_LATE}}
         for task, seconds in SCHEDULE.items()
     }
     stamp_tasks()

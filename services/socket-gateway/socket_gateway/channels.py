@@ -125,7 +125,7 @@ class Memory:
         if epoch != self.epoch or not self._first - 1 <= seq <= self.seq:
             return None
         missed = [self._message_of(past) for past in self._history if past[0] > seq]
-        return missed + [self.message] * (seq < self.seq)
+        return [*missed, self.message] if seq < self.seq else missed
 
     @property
     def _first(self) -> int:

@@ -99,6 +99,13 @@ def test_every_product_gets_a_surface_and_a_new_one_when_its_chains_change(
     work.publish()
     surface, seq = state(redis_client)
     assert (surface.source_ts, seq) == (NOW + 2_000, 2)
+    market.tick(NOW + 3_000)
+    clock.advance(1)
+    work.publish()
+    assert state(redis_client)[1] == 2, "no sooner than after its period"
+    clock.advance(1)
+    work.publish()
+    assert state(redis_client)[1] == 3
 
 
 class Slow(ManualClock):

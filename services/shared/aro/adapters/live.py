@@ -15,7 +15,7 @@ from aro.adapters.packing import json_of
 from aro.contracts.names import LIVE_INDEX, LOG_LENGTH, is_replay, live_key, log_key
 
 LOG_BYTES: Final = 256 << 10
-"""Log kept per channel: 256 KiB of JSON, packed or not, so about 85 metrics, more than a minute of them. All logs are
+"""Log kept per channel: 256 KiB of JSON, packed or not, so about 170 metrics: bars want a minute of them. All logs are
 written again whenever Redis rewrites its file, which takes a core from everybody else."""
 
 CHAIN_LOG_BYTES: Final = 96 << 10

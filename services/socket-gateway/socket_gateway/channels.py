@@ -26,7 +26,8 @@ MAX_HELD: Final = 64
 one whose clock was set back, and to wait for it would be to go silent."""
 
 HISTORY_BYTES: Final = 1 << 20
-"""Kept of each channel: about 50 chains or `LOG_LENGTH` metrics; more than Redis keeps, since nobody writes it down."""
+"""Kept of a channel at most: about 40 chains or `LOG_LENGTH` metrics; more than Redis keeps, since nobody writes it
+down."""
 
 ResetReason = Literal["epoch_changed", "gap"]
 Entry = tuple[int, bytes]
@@ -69,18 +70,34 @@ _Past = tuple[int, bytes, bytes | None]
 collector; as objects, those of a whole exchange stopped the gateway for 0.2 s each time."""
 
 
+class Allowance:
+    """What may be kept of messages before the newest: `total` bytes in equal shares, `HISTORY_BYTES` for one channel at
+    most. The newest of every channel are kept beyond that."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self.share = min(HISTORY_BYTES, total)
+
+    def divide(self, channels: int) -> bool:
+        """Whether shares became smaller."""
+        before, self.share = self.share, min(HISTORY_BYTES, self._total // max(1, channels))
+        return self.share < before
+
+
 class Memory:
     """The newest state of one channel and the messages before it, without holes."""
 
-    __slots__ = ("_asked_for", "_bytes", "_history", "channel", "epoch", "message", "source_seq")
+    __slots__ = ("_allowance", "_asked_for", "_bytes", "_history", "channel", "epoch", "message", "source_seq")
     epoch: str
     source_seq: int
     message: Message
     """The newest; its forms are built once, however many want them."""
     _bytes: int
+    """Of the history, with what is kept deflated."""
 
-    def __init__(self, state: LiveState, history: Sequence[Entry] = ()) -> None:
+    def __init__(self, state: LiveState, allowance: Allowance, history: Sequence[Entry] = ()) -> None:
         self.channel: Final = state.channel
+        self._allowance = allowance
         self._history: deque[_Past] = deque()
         self._asked_for: dict[int, Message] = {}
         """Past messages that somebody missed, until the next one comes: who comes back does not come alone."""
@@ -101,10 +118,11 @@ class Memory:
             raise ValueError(f"{self.channel}: {seq} does not follow {last.seq}")
         self.message = Message(self.channel, self.epoch, seq, data, last.state)
         last.settle()
-        self._history.append((last.seq, last.data, last.attachment))
+        past = (last.seq, last.data, last.attachment)
+        self._history.append(past)
         self._asked_for.clear()
-        self._bytes += len(data)
-        self._trim()
+        self._bytes += _size(past)
+        self.trim()
 
     def replace(self, state: LiveState, history: Sequence[Entry] = ()) -> None:
         """Start anew at `state`; `history` may hold what came before, and is kept as far as it has no hole."""
@@ -112,13 +130,18 @@ class Memory:
         self.message = Message(self.channel, state.epoch, state.seq, state.data)
         self._history.clear()
         self._asked_for.clear()
-        self._bytes = len(state.data)
+        self._bytes = 0
         for seq, data in reversed([entry for entry in history if entry[0] < state.seq]):
             if seq != self._first - 1:
                 break
             self._history.appendleft((seq, data, None))
             self._bytes += len(data)
-        self._trim()
+        self.trim()
+
+    def trim(self) -> None:
+        """Keep what is allowed now."""
+        while self._history and (len(self._history) >= LOG_LENGTH or self._bytes > self._allowance.share):
+            self._bytes -= _size(self._history.popleft())
 
     def since(self, epoch: str, seq: int) -> list[Message] | None:
         """All messages after (epoch, seq), oldest first; None if one of them is not remembered any more."""
@@ -137,17 +160,14 @@ class Memory:
             self._asked_for[seq] = Message(self.channel, self.epoch, seq, data, attachment=attachment)
         return self._asked_for[seq]
 
-    def _trim(self) -> None:
-        while self._history and (len(self._history) >= LOG_LENGTH or self._bytes > HISTORY_BYTES):
-            self._bytes -= len(self._history.popleft()[1])
-
 
 class Sequencer:
     """All memories. Exactly one greenlet may call what moves them; anyone may read."""
 
-    def __init__(self, source: Source, sink: Sink) -> None:
+    def __init__(self, source: Source, sink: Sink, *, history_bytes: int) -> None:
         self._source = source
         self._sink = sink
+        self._allowance = Allowance(history_bytes)
         self._memories: dict[str, Memory] = {}
 
     def find(self, channel: str) -> Memory | None:
@@ -189,6 +209,7 @@ class Sequencer:
         """All channels whose names begin so: nobody will ask for them."""
         for name in [name for name in self._memories if name.startswith(prefix)]:
             del self._memories[name]
+        self._allowance.divide(len(self._memories))
 
     def load(self, channel: str) -> Verdict:
         """Begin a channel with its state and log in the source. Raises `UnknownChannel` for a foreign name."""
@@ -199,8 +220,11 @@ class Sequencer:
         return self._begin(state, self._log(state.channel, state.epoch, state.seq - LOG_LENGTH + 1, state.seq))
 
     def _begin(self, state: LiveState, history: Sequence[Entry] = ()) -> Verdict:
-        memory = Memory(state, history)
+        memory = Memory(state, self._allowance, history)
         self._memories[state.channel] = memory
+        if self._allowance.divide(len(self._memories)):
+            for each in self._memories.values():
+                each.trim()
         self._sink.reset(memory, None)
         return Verdict.FIRST
 
@@ -245,6 +269,11 @@ class Sequencer:
     def _advance(self, memory: Memory, seq: int, data: bytes) -> None:
         memory.advance(seq, data)
         self._sink.update(memory)
+
+
+def _size(past: _Past) -> int:
+    _, data, attachment = past
+    return len(data) + len(attachment or b"")
 
 
 def _is_held(newest: LiveState, memory: Memory) -> bool:

@@ -83,6 +83,7 @@ class Gateway:
             clock,
             listen=lambda: Listener(settings.redis_url),
             check_seconds=settings.check_seconds,
+            history_bytes=settings.history_bytes,
         )
         sequencer = self._relay.sequencer
 

@@ -51,8 +51,9 @@ class Relay:
         *,
         listen: Callable[[], Listener],
         check_seconds: float,
+        history_bytes: int,
     ) -> None:
-        self.sequencer: Final = Sequencer(_Guarded(reader, sink.flush), sink)
+        self.sequencer: Final = Sequencer(_Guarded(reader, sink.flush), sink, history_bytes=history_bytes)
         self._sink = sink
         self._reader = reader
         self._freshness = freshness

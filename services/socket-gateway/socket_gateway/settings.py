@@ -61,6 +61,12 @@ class GatewaySettings:
         default=8 << 20,
         minimum=65_536,
     )
+    history_bytes: int = setting(
+        "ARO_GATEWAY_HISTORY_BYTES",
+        "past messages of all channels, kept for who comes back; in equal shares of at most 1 MiB",
+        default=256 << 20,
+        minimum=0,
+    )
     slow_seconds: float = setting(
         "ARO_GATEWAY_SLOW_SECONDS",
         "how long a socket may take nothing of what it is sent before it is closed as slow",

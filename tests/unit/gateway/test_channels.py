@@ -11,10 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from aro.adapters.live import LiveState, Position
 from aro.contracts.names import LOG_LENGTH
 from aro.contracts.problems import UnknownChannel
-from socket_gateway.channels import HISTORY_BYTES, MAX_HELD, Memory, ResetReason, Sequencer, Verdict
+from socket_gateway.channels import HISTORY_BYTES, MAX_HELD, Allowance, Memory, ResetReason, Sequencer, Verdict
 
 CHANNEL = "metrics:NIFTY:2026-12-29"
 INTERFERENCE = st.sampled_from(["", "publish", "flush", "restart", "renew", "trim"])
+HISTORY = 1 << 30
 NOTHING: Callable[[], None] = lambda: None  # noqa: E731
 
 
@@ -130,7 +131,7 @@ class SequencingMachine(RuleBasedStateMachine):
     def start(self) -> None:
         self.redis = ModelRedis()
         self.client = Client(self.redis)
-        self.sequencer = Sequencer(self.redis, self.client)
+        self.sequencer = Sequencer(self.redis, self.client, history_bytes=HISTORY)
         self.in_flight: deque[LiveState] = deque()
         self.delivered: list[LiveState] = []
 
@@ -240,7 +241,7 @@ TestSequencing.settings = settings(max_examples=200, stateful_step_count=40, dea
 
 def test_verdicts() -> None:
     redis = ModelRedis()
-    sequencer = Sequencer(redis, Client(redis))
+    sequencer = Sequencer(redis, Client(redis), history_bytes=HISTORY)
     first, second, third, fourth = (redis.publish() for _ in range(4))
     assert sequencer.announce(first) is Verdict.FIRST
     assert sequencer.announce(first) is Verdict.STALE
@@ -257,7 +258,7 @@ def test_verdicts() -> None:
 
 def test_what_was_announced_counts_although_redis_forgot_it() -> None:
     redis = ModelRedis()
-    sequencer = Sequencer(redis, Client(redis))
+    sequencer = Sequencer(redis, Client(redis), history_bytes=HISTORY)
     news = [redis.publish() for _ in range(4)]
     sequencer.announce(news[0])
     redis.lose(2)
@@ -270,7 +271,7 @@ def test_what_was_announced_counts_although_redis_forgot_it() -> None:
 def test_a_new_epoch_is_followed_from_its_first_news_that_is_newer() -> None:
     redis = ModelRedis()
     client = Client(redis)
-    sequencer = Sequencer(redis, client)
+    sequencer = Sequencer(redis, client, history_bytes=HISTORY)
     for _ in range(5):
         sequencer.announce(redis.publish())
     redis.flush()
@@ -285,7 +286,7 @@ def test_a_new_epoch_is_followed_from_its_first_news_that_is_newer() -> None:
 
 def test_a_source_whose_clock_was_set_back_is_followed_after_a_while() -> None:
     redis = ModelRedis()
-    sequencer = Sequencer(redis, Sunk())
+    sequencer = Sequencer(redis, Sunk(), history_bytes=HISTORY)
     redis.newest = 10_000
     sequencer.announce(redis.publish())
     redis.flush()
@@ -297,7 +298,7 @@ def test_a_source_whose_clock_was_set_back_is_followed_after_a_while() -> None:
 def test_log_of_a_younger_epoch_is_not_taken_for_what_was_missed() -> None:
     redis = ModelRedis()
     client = Client(redis)
-    sequencer = Sequencer(redis, client)
+    sequencer = Sequencer(redis, client, history_bytes=HISTORY)
     news = [redis.publish() for _ in range(4)]
     sequencer.announce(news[0])
 
@@ -313,7 +314,7 @@ def test_log_of_a_younger_epoch_is_not_taken_for_what_was_missed() -> None:
 
 def test_foreign_names_are_not_remembered() -> None:
     redis = ModelRedis()
-    sequencer = Sequencer(redis, Client(redis))
+    sequencer = Sequencer(redis, Client(redis), history_bytes=HISTORY)
     for name in ("bars", "metrics:NIFTY:*", "x" * 100, ""):
         with pytest.raises(UnknownChannel):
             sequencer.announce(LiveState(name, "e1", 1, 1, 0, b"{}"))
@@ -327,7 +328,7 @@ def test_loading_brings_the_log_that_fits() -> None:
     for _ in range(5):
         redis.publish()
     redis.log.remove((2, b"e1:2"))
-    sequencer = Sequencer(redis, Client(redis))
+    sequencer = Sequencer(redis, Client(redis), history_bytes=HISTORY)
     assert sequencer.load(CHANNEL) is Verdict.FIRST
     memory = sequencer.find(CHANNEL)
     assert memory is not None
@@ -340,7 +341,7 @@ def test_loading_brings_the_log_that_fits() -> None:
 
 
 def test_history_is_bounded_by_count_and_by_bytes() -> None:
-    memory = Memory(LiveState("ticks:NIFTY", "e", 1, 1, 0, b"{}"))
+    memory = Memory(LiveState("ticks:NIFTY", "e", 1, 1, 0, b"{}"), Allowance(HISTORY))
     for seq in range(2, LOG_LENGTH + 100):
         memory.advance(seq, b"{}")
     assert memory.since("e", memory.seq - LOG_LENGTH) is not None
@@ -348,14 +349,52 @@ def test_history_is_bounded_by_count_and_by_bytes() -> None:
     large = b"x" * (HISTORY_BYTES // 4)
     for seq in range(memory.seq + 1, memory.seq + 10):
         memory.advance(seq, large)
-    assert memory.since("e", memory.seq - 4) is not None
-    assert memory.since("e", memory.seq - 5) is None
+    assert memory.since("e", memory.seq - 5) is not None
+    assert memory.since("e", memory.seq - 6) is None
     memory.advance(memory.seq + 1, b"x" * (2 * HISTORY_BYTES))
+    memory.advance(memory.seq + 1, b"{}")
     assert memory.since("e", memory.seq - 1) is not None, "the newest is always kept"
+    assert memory.since("e", memory.seq - 2) is None
+
+
+def test_what_is_kept_deflated_counts() -> None:
+    memory = Memory(LiveState(CHANNEL, "e", 1, 1, 0, b"{}"), Allowance(HISTORY))
+    for seq in range(2, 10):
+        memory.advance(seq, b"x" * (HISTORY_BYTES // 4))
+        memory.message.attachment = b"y" * (HISTORY_BYTES // 4)
+    assert memory.since("e", memory.seq - 3) is not None
+    assert memory.since("e", memory.seq - 4) is None
+
+
+def test_all_channels_share_what_is_kept() -> None:
+    redis = ModelRedis()
+    sequencer = Sequencer(redis, Sunk(), history_bytes=8_000)
+    names = [f"metrics:NIFTY:2026-12-{day:02}" for day in range(10, 18)]
+
+    def publish(name: str, first: int, last: int) -> None:
+        for seq in range(first, last + 1):
+            sequencer.announce(LiveState(name, "e", seq, seq, 0, b"x" * 500))
+
+    def kept(name: str) -> int:
+        memory = sequencer.find(name)
+        assert memory is not None
+        return max(n for n in range(1, 21) if memory.since("e", memory.seq - n) is not None) - 1
+
+    publish(names[0], 1, 20)
+    assert kept(names[0]) == 16
+    for name in names[1:]:
+        publish(name, 1, 1)
+    assert kept(names[0]) == 2, "who is quiet gives up what it may not keep any more"
+    for name in names[1:]:
+        publish(name, 2, 20)
+    assert {kept(name) for name in names} == {2}
+    sequencer.forget("metrics:NIFTY:2026-12-1")
+    publish(names[0], 1, 20)
+    assert kept(names[0]) == 16
 
 
 def test_a_message_that_does_not_follow_is_refused() -> None:
-    memory = Memory(LiveState("ticks:NIFTY", "e", 5, 5, 0, b"{}"))
+    memory = Memory(LiveState("ticks:NIFTY", "e", 5, 5, 0, b"{}"), Allowance(HISTORY))
     for seq in (4, 5, 7):
         with pytest.raises(ValueError, match="does not follow"):
             memory.advance(seq, b"{}")

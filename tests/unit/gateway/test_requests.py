@@ -27,7 +27,7 @@ def state(channel: str, data: bytes = b"{}") -> LiveState:
 
 @pytest.fixture
 def sequencer() -> Sequencer:
-    sequencer = Sequencer(None, Nowhere())  # type: ignore[arg-type]
+    sequencer = Sequencer(None, Nowhere(), history_bytes=0)  # type: ignore[arg-type]
     for channel in ("chain:NIFTY:2026-12-29", "chain:NIFTY:2026-11-24", "metrics:NIFTY:2026-11-24", "ticks:NIFTY"):
         sequencer.announce(state(channel))
     return sequencer

@@ -33,6 +33,7 @@ from socket_gateway.wire import Wire, Wires
 
 CHANNELS = ("ticks:NIFTY", "surface:NIFTY")
 OUTBOX = 6_000
+HISTORY = 1 << 30
 SLOW_SECONDS = 5.0
 
 
@@ -267,7 +268,7 @@ class World:
         self.wires = Wires(self.turns, self.clock, max_outbox_bytes=OUTBOX, slow_seconds=SLOW_SECONDS)
         self.pacer = Pacer(self.wires, self.clock, lambda _task: None)
         self.fanout = Fanout(self.wires, self.pacer, max_channels=10)
-        self.sequencer = Sequencer(self.redis, self.fanout)
+        self.sequencer = Sequencer(self.redis, self.fanout, history_bytes=HISTORY)
         self.clients = Clients(max_per_user=1_000)
         catalog = Catalog(self.sequencer, lambda: True)
         nobody: Any = None

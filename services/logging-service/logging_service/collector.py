@@ -18,6 +18,7 @@ from aro.adapters.redis_client import RedisError
 from aro.runtime.logs import get_logger
 from logging_service import metrics
 from logging_service.lines import of_entry, record_of
+from logging_service.tail import BACKFILL_LINES
 
 log = get_logger(__name__)
 
@@ -93,6 +94,7 @@ class Collector:
             if entries:
                 return entries
             self._stream.forget_consumers(idle_ms=FORGET_MS)
+            self._stream.trim(BACKFILL_LINES)
             self._reclaim_at = self._clock.monotonic() + RECLAIM_SECONDS
         state = self._stream.state()
         entries = self._stream.read_new(self._consumer, count=BATCH_LINES, block_ms=BLOCK_MS)

@@ -12,7 +12,7 @@ import requests
 
 from aro.adapters.clock import SystemClock, iso
 from aro.adapters.log_store import LogStore, Wanted
-from aro.adapters.log_stream import LogStream
+from aro.adapters.log_stream import LogStream, StreamState
 from aro.contracts.names import STREAM_LOGS
 from aro.testing.eventually import eventually
 from aro.testing.logging_estate import Keys, LoggingEstate
@@ -159,6 +159,39 @@ def test_a_batch_of_a_process_that_died_is_taken_over(
     assert stream.state().waiting == 0
     page = log_store.search(Wanted(), start_ms=0, end_ms=SystemClock().now_ms() + 1_000, limit=100)
     assert len(page.lines) == 10
+
+
+def test_what_is_stored_does_not_stay_in_redis(
+    redis_client: Any, log_store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECLAIM_SECONDS", 0)
+    monkeypatch.setattr(module, "RECLAIM_IDLE_MS", 0)
+    monkeypatch.setattr(module, "BACKFILL_LINES", 200)
+    stream = LogStream(redis_client)
+    stream.ensure_group()
+    collector = Collector(stream, log_store, SystemClock(), consumer="the living", lines_per_second=1_000)
+
+    def turn() -> int:
+        collector.turn()
+        return int(redis_client.xlen(STREAM_LOGS))
+
+    def lines(first: int, last: int) -> list[bytes]:
+        return [json.dumps(line(number)).encode() for number in range(first, last)]
+
+    stream.append(lines(0, 1_500))
+    assert len(stream.read_new("the dead", count=400, block_ms=100)) == 400
+    stream.trim(200)
+    assert redis_client.xlen(STREAM_LOGS) == 1_500, "400 are owed, and nobody has them"
+    lengths = [turn() for _ in range(4)]
+    # Redis trims by nodes of 100 entries, so as not to write them anew.
+    assert lengths[0] == 1_500, "they were taken over"
+    assert 1_300 <= lengths[1] <= 1_400, "1,100 wait, and 200 may be missed by a tail"
+    assert 800 <= lengths[2] <= 900
+    assert 300 <= lengths[3] <= 400
+    assert 200 <= turn() <= 300
+    assert stream.state() == StreamState(waiting=0, owed=0, gone=0)
+    page = log_store.search(Wanted(), start_ms=0, end_ms=SystemClock().now_ms() + 1_000, limit=2_000)
+    assert len(page.lines) == 1_500
 
 
 def test_what_was_trimmed_unread_is_counted(estate: LoggingEstate) -> None:

@@ -1,4 +1,7 @@
-"""The Redis stream that log lines travel in: bounded in entries and in bytes, the oldest go first."""
+"""The Redis stream that log lines travel in: bounded in entries and in bytes, the oldest go first.
+
+The bounds are for when nobody stores them. Who does keeps it short.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -104,6 +107,13 @@ class LogStream:
         for consumer in self._redis.xinfo_consumers(STREAM_LOGS, GROUP_LOGGERS):
             if consumer["pending"] == 0 and consumer["idle"] > idle_ms:
                 self._redis.xgroup_delconsumer(STREAM_LOGS, GROUP_LOGGERS, consumer["name"])
+
+    def trim(self, keep: int) -> None:
+        """Drop what was acknowledged, but for about the newest `keep` entries. While any are owed nothing goes: those
+        may be the oldest."""
+        state = self.state()
+        if not state.owed:
+            self._redis.xtrim(STREAM_LOGS, maxlen=keep + state.waiting, approximate=True)
 
     def state(self) -> StreamState:
         pipe = self._redis.pipeline(transaction=False)

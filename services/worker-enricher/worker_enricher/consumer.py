@@ -35,13 +35,20 @@ MOST_HELD: Final = 60_000
 """Entries that this process knows of at most: 300 bytes each; it keeps no messages."""
 PASSED_AT_ONCE: Final = 256
 """Entries in one task that stores them raw: of chains, as many as fit into one block."""
-PASSED_TASKS: Final = (3, 10)
-"""Of these tasks, of each stream, for one with a batch: few while few entries wait for them, for clients come first;
-many when `MOST_HELD` is near, for what is behind that nobody sees. An entry costs a tenth in them."""
+PASSED_RATIO: Final = (3, 10)
+"""Of these entries, of each stream, for one in a batch: few while few wait, for clients come first; many when
+`PASSED_MANY` do, for what is behind that nobody sees. An entry costs a tenth in them."""
+PASSED_MANY: Final = 20_000
+"""Of chains 240 MB, for the ledger keeps everything from the oldest entry on that is owed."""
 PASSED_SECONDS: Final = 0.5
-"""Then fewer will do: the ledger keeps everything from the oldest entry on that is owed."""
+"""Then fewer will do."""
+LATE_SECONDS: Final = 2.0
+"""Overload ends when nothing was late for so long. Conflating makes waits short at once; a batch that is not conflated
+then would hold much of a few series, while all others grow old."""
 LATE_QUEUED_TASKS: Final = 2
 """In overload: what has left the lanes can no longer give way to something newer."""
+READ_ON_SECONDS: Final = 0.03
+"""In overload, how often the ledger is read to its end while workers are busy: less is left when they are not."""
 QUIET_SECONDS: Final = 0.002
 """A pause this long ends a burst of the feed, and with it the batch."""
 LATE_RECLAIM: Final = 4
@@ -103,6 +110,8 @@ class Consumer:
         self._passed: dict[str, deque[str]] = {stream: deque() for stream in LEDGER_STREAMS}
         """Ids of entries that were passed over and are not on their way yet."""
         self._passed_at = clock.monotonic()
+        self._late_until = clock.monotonic()
+        self._conflated_at = clock.monotonic()
         self._unsent: Batch = {}
         self._unsent_about: list[str] = []
         self.last_turn: float = clock.monotonic()
@@ -131,26 +140,25 @@ class Consumer:
         if self.last_turn - self._maintained_at >= MAINTENANCE_SECONDS:
             self.maintain()
             self._maintained_at = self.last_turn
-        queued = self._dispatch.queued()
-        if queued >= (LATE_QUEUED_TASKS if self._is_late() else MAX_QUEUED_TASKS):
+        late, queued = self._is_late(), self._dispatch.queued()
+        if queued >= (LATE_QUEUED_TASKS if late else MAX_QUEUED_TASKS):
+            if late and self.last_turn - self._conflated_at >= READ_ON_SECONDS:
+                self._conflate()
             stop.wait(BUSY_SECONDS)
             return
-        self._collect()
-        if self._lanes.has_closed and len(self._lanes):
-            self._open_lanes()
-        if self._is_late():
-            self._conflate()
+        late = self._take_in(late)
         if (queued or self._lanes.ready < len(self._lanes) / 2) and self._may_grow():
             stop.wait(BUSY_SECONDS)
             return
-        turn = self._lanes.take(self._batch_size, self._clock.monotonic())
+        enough = self._even_share() if late else None
+        turn = self._lanes.take(self._batch_size, self._clock.monotonic(), enough=enough)
         self._waiting_since = self._clock.monotonic()
         if turn is not None:
             self._unsent = self._batch(turn)
             self._send_unsent()
         elif len(self._lanes):
             stop.wait(BUSY_SECONDS)
-        self._pass_over()
+        self._pass_over(self._batch_size if turn is None else len(turn.entries))
 
     def maintain(self) -> None:
         """Send again what was lost on the way, bury what was delivered too often, trim, and measure."""
@@ -166,6 +174,17 @@ class Consumer:
             self._ledger.trim(stream)
             metrics.stream_lag.labels(stream).set(self._ledger.lag(stream))
             metrics.stream_pending.labels(stream).set(self._ledger.pending(stream))
+
+    def _take_in(self, late: bool) -> bool:
+        """New entries into their lanes, and open those that may be; whether it is late now."""
+        if not late or not len(self._lanes):
+            self._collect()
+        late = self._is_late()
+        if late:
+            self._conflate()
+        if self._lanes.has_closed and len(self._lanes):
+            self._open_lanes()
+        return late
 
     def _collect(self) -> None:
         """New entries into their lanes, up to a batch beyond those that must wait; waits for more only while a burst
@@ -197,12 +216,16 @@ class Consumer:
         return len(entries)
 
     def _is_late(self) -> bool:
-        """Whether something may have waited for longer than clients should notice, here or unread in the ledger."""
+        """Whether something may have waited for longer than clients should notice, here or unread in the ledger, or
+        did a moment ago."""
         now = self._clock.monotonic()
-        return max(self._lanes.longest_wait(now), now - self._emptied_at) > self._conflate_after
+        if max(self._lanes.longest_wait(now), now - self._emptied_at) > self._conflate_after:
+            self._late_until = now + LATE_SECONDS
+        return now < self._late_until
 
     def _conflate(self) -> None:
         """Read on to the end of the ledger, and keep only the newest of each series for clients."""
+        self._conflated_at = self._clock.monotonic()
         while len(self._lanes) + sum(map(len, self._passed.values())) < MOST_HELD:
             if self._gather(READ_ON, block_ms=None) < READ_ON:
                 break
@@ -212,13 +235,20 @@ class Consumer:
         for stream, count in Counter(entry.stream for entry in passed).items():
             metrics.conflated.labels(stream).inc(count)
 
-    def _pass_over(self) -> None:
-        """Hand on some of what was passed over, in whole batches or when it has waited for long enough: a little after
+    def _even_share(self) -> int:
+        """Of what waits, one of each series: all of it in as few batches as that takes, of one size. Else some series
+        would be in every second batch and some in every fourth."""
+        waiting = max(1, len(self._lanes))
+        return -(-waiting // -(-waiting // self._batch_size))
+
+    def _pass_over(self, enriched: int) -> None:
+        """Hand on some of what was passed over, in whole tasks or when it has waited for long enough: a little after
         each batch that clients wait for, so that these have their share of the workers."""
         is_time = self._clock.monotonic() - self._passed_at >= PASSED_SECONDS
+        least, most = PASSED_RATIO
         for stream, ids in self._passed.items():
-            fewest, most = PASSED_TASKS
-            for _ in range(fewest + (most - fewest) * len(ids) // MOST_HELD):
+            ratio = least + (most - least) * min(1, len(ids) / PASSED_MANY)
+            for _ in range(max(1, round(enriched * ratio / PASSED_AT_ONCE))):
                 if len(ids) < PASSED_AT_ONCE and not (ids and is_time):
                     break
                 batch = list(islice(ids, PASSED_AT_ONCE))

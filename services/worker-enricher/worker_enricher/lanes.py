@@ -122,8 +122,9 @@ class Lanes:
         lane = self._unordered if series is None else self._lanes[crc32(series.encode()) % LANES]
         lane.put(series or "", entry, now)
 
-    def take(self, most: int, now: float) -> Turn | None:
-        """Up to `most` entries of open lanes, in order within each; None if all that wait are in closed ones.
+    def take(self, most: int, now: float, *, enough: int | None = None) -> Turn | None:
+        """Up to `most` entries of open lanes, in order within each; None if all that wait are in closed ones. With
+        `enough` of them, no further lane is begun.
 
         Not the lanes in turn: the one that a batch has only a part of would be the last of each, and starve.
         """
@@ -131,7 +132,7 @@ class Lanes:
         closed: list[_Lane] = []
         ready = (lane for lane in self._lanes if lane.size and lane.closed_by is None)
         for lane in sorted(ready, key=lambda lane: (lane.since, lane.last_turn)):
-            if len(entries) == most:
+            if len(entries) >= (most if enough is None else enough):
                 break
             closed.append(lane)
             entries += lane.take(most - len(entries))

@@ -28,6 +28,9 @@ HISTORY_SECONDS: Final = 300.0
 """Closes of past days do not change; they are read again this often because a day ends."""
 BUDGET_SECONDS: Final = 0.08
 """Of each task, for chains wait behind it: what is left, of six products or of an exchange, comes with the next one."""
+REST: Final = 8.0
+"""How many times as long as it worked a process then lets surfaces be, if it took more than twice its budget: one of
+fifty expiries may take half a second."""
 PERIOD_MS: Final = 1_900
 """No surface is fitted again sooner."""
 RECORD_MS: Final = 60_000
@@ -70,11 +73,15 @@ class SurfaceDesk:
         """Product → the slot of `RECORD_MS` in which this process recorded it last."""
         self._unstored: deque[StoredSurface] = deque()
         self._mongo_paused_until = 0.0
+        self._rests_until = 0.0
 
     def publish(self) -> None:
         """Fit and publish products that have newer chains than their surface, the oldest surfaces first, as far as
         `BUDGET_SECONDS` reach. Raises what Redis raises."""
-        until = self._clock.monotonic() + BUDGET_SECONDS
+        began = self._clock.monotonic()
+        if began < self._rests_until:
+            return
+        until = began + BUDGET_SECONDS
         made: list[tuple[StoredSurface, str]] = []
         products = {surface_channel(name): (name, channels) for name, channels in self._products().items()}
         for channel in self._reader.oldest_first(products, self._tried):
@@ -89,6 +96,9 @@ class SurfaceDesk:
                 log.error("surface failed", product=name, exc_info=error)
             else:
                 made += [] if found is None else [found]
+        took = self._clock.monotonic() - began
+        if took > 2 * BUDGET_SECONDS:
+            self._rests_until = began + took + REST * took
         surfaces = [surface for surface, _ in made]
         # All at once: one by one, MongoDB would wait for its disk as often as there are products.
         self._store(surfaces)

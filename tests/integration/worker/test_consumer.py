@@ -1,12 +1,13 @@
 """Role consume against a real ledger: what is dispatched, sent again, and buried."""
 
+import itertools
 import threading
 from collections.abc import Callable
 
 import pytest
 import redis
 
-from aro.adapters.clock import SystemClock
+from aro.adapters.clock import ManualClock, SystemClock
 from aro.adapters.dead_letters import DeadLetters
 from aro.adapters.ledger import Ledger
 from aro.adapters.turns import Turns
@@ -14,7 +15,7 @@ from aro.contracts.codec import encode_message
 from aro.contracts.names import BATCH_TURN, STREAM_CHAINS, STREAM_TICKS
 from aro.testing import factories
 from aro.testing.eventually import eventually
-from worker_enricher.consumer import MAX_DELIVERIES, MAX_QUEUED_TASKS, PASSED_AT_ONCE, Batch, Consumer
+from worker_enricher.consumer import LATE_SECONDS, MAX_DELIVERIES, MAX_QUEUED_TASKS, PASSED_AT_ONCE, Batch, Consumer
 
 
 class Recorder:
@@ -204,3 +205,72 @@ def test_when_entries_wait_too_long_the_newest_goes_first_and_the_others_are_pas
     assert len(passed) > 200
     assert max(map(len, (batch[STREAM_CHAINS] for batch in recorder.passed))) <= PASSED_AT_ONCE
     assert ledger.lag(STREAM_CHAINS) == 0, "all of it was read, to find the newest"
+
+
+class Flood:
+    """Series that each get another snapshot in every step, and a worker that ends a batch before the next."""
+
+    def __init__(self, client: redis.Redis, *, series: int, batch_size: int) -> None:
+        self.clock = ManualClock(SystemClock().now_ms())
+        self.worker, self._ledger, self._series = Worker(client), Ledger(client), series
+        self._ledger.ensure_groups()
+        options = {"batch_size": batch_size, "batch_ms": 1, "reclaim_idle_ms": 60_000, "conflate_after_ms": 500}
+        self.consumer = Consumer(self._ledger, DeadLetters(client), self.worker, self.clock, name="test", **options)
+        self._seq = self.clock.now_ms()
+        self.names: dict[str, str] = {}
+        """Entry → series"""
+
+    def comes(self, *, each: int = 1, series: int | None = None) -> None:
+        """`each` snapshots of every series, or of the first `series` of them."""
+        for _ in range(each):
+            self._seq += 1
+            days = [f"2027-{n // 28 + 1:02}-{n % 28 + 1:02}" for n in range(series or self._series)]
+            messages = [encode_message(factories.chain(expiry=day, source_seq=self._seq)) for day in days]
+            ids = self._ledger.append([(STREAM_CHAINS, message) for message in messages])
+            self.names |= dict(zip(ids, days, strict=True))
+
+    def step(self, seconds: float) -> list[str]:
+        """Series of the batch, if there is one."""
+        self.clock.advance(seconds)
+        before = len(self.worker.batches)
+        self.consumer.turn(threading.Event())
+        made = self.worker.batches[before:]
+        for batch in made:
+            self.worker.end(batch)
+        return [self.names[entry] for batch in made for entry in batch[STREAM_CHAINS]]
+
+
+def test_in_overload_batches_are_of_one_size_and_series_in_every_third(redis_client: redis.Redis) -> None:
+    flood = Flood(redis_client, series=240, batch_size=100)
+    batches = []
+    for _ in range(30):
+        flood.comes(each=2)
+        batches.append(flood.step(0.6))
+    assert all(len(batch) == len(set(batch)) for batch in batches), "the newest of each series and nothing else"
+    # A third of 240 and what is left of the last lane. Full ones would be of 100, 100 and 40.
+    assert all(70 <= len(batch) <= 95 for batch in batches), [len(batch) for batch in batches]
+    for name in set(flood.names.values()):
+        turns = [n for n, batch in enumerate(batches) if name in batch]
+        assert {after - before for before, after in itertools.pairwise(turns)} <= {2, 3, 4}, name
+
+
+def test_overload_is_not_over_when_nothing_waits_for_a_moment(redis_client: redis.Redis) -> None:
+    flood = Flood(redis_client, series=3, batch_size=100)
+    flood.comes(each=5)
+    assert len(flood.step(0.6)) == 3
+    flood.comes(each=5)
+    assert len(flood.step(0.1)) == 3
+    for _ in range(round(LATE_SECONDS / 0.2)):
+        assert flood.step(0.2) == []
+    flood.comes(each=5)
+    assert len(flood.step(0.1)) == 15
+
+
+def test_what_was_passed_over_goes_on_its_way_while_little_comes(redis_client: redis.Redis) -> None:
+    flood = Flood(redis_client, series=2, batch_size=100)
+    flood.comes(each=1 + 2 * PASSED_AT_ONCE)
+    assert len(flood.step(0.6)) == 2
+    for _ in range(8):
+        flood.comes(series=1)
+        assert len(flood.step(0.2)) == 1
+    assert sum(len(batch[STREAM_CHAINS]) for batch in flood.worker.passed) == 4 * PASSED_AT_ONCE

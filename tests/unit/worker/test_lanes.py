@@ -55,6 +55,22 @@ def test_many_series_fill_several_batches_at_once() -> None:
     assert LANES >= 8
 
 
+def test_no_lane_is_begun_when_there_are_enough() -> None:
+    lanes = Lanes()
+    for series in range(320):
+        lanes.put(entry(series, 1), 0.0)
+    most, enough = 200, 100
+    sizes = []
+    while (turn := lanes.take(most, 0.0, enough=enough)) is not None:
+        sizes.append(len(turn.entries))
+    whole_lanes = sum(sizes)
+    assert whole_lanes == 320
+    assert all(enough <= size < enough + 40 for size in sizes[:-1]), sizes
+    for series in range(10):
+        lanes.put(entry(series, 2), 0.0)
+    assert lanes.take(most, 0.0, enough=enough) is None, "nothing of any lane was left to another batch"
+
+
 def test_a_task_that_does_not_come_back_holds_its_series_for_a_moment_only() -> None:
     lanes = Lanes()
     lanes.put(Entry("s", "1", "NIFTY|a|1"), 0.0)

@@ -10,15 +10,18 @@ from typing import Final
 from zlib import crc32
 
 import msgspec
+from backports import zstd
 from pymongo.database import Database
 
 from aro.adapters.mongo import FOLLOWED, Document
-from aro.adapters.packing import pack, unpack
 from aro.adapters.writes import insert_new
 from aro.contracts.names import COLLECTION_PASSED_OVER, COLLECTION_PASSED_OVER_BLOCKS
 
 BLOCK_BYTES: Final = 4 << 20
 """Most bytes of messages in one block: MongoDB takes documents of 16 MB."""
+LEVEL: Final = 2
+"""Of zstd, which sees what the snapshots of a block have in common: 3.7 MB to 14 % in 5.8 ms, where deflate, by which
+chains are stored, takes 8.3 ms to 30 %."""
 
 Entry = tuple[str, bytes]
 """Id in the ledger, and message."""
@@ -61,7 +64,7 @@ class PassedOverStore:
     def load(self, block: Block) -> list[Entry]:
         """Empty if it is not there any more."""
         document = self._blocks.find_one({"_id": block.id})
-        return _entries.decode(unpack(document["data"])) if document else []
+        return _entries.decode(zstd.decompress(document["data"])) if document else []
 
     def remove(self, block: Block) -> None:
         """Call it when what is in there was stored elsewhere."""
@@ -84,7 +87,7 @@ def _parts(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _packed(stream: str, entries: list[Entry]) -> tuple[Block, bytes]:
-    data = pack(_to_msgpack.encode(entries))
+    data = zstd.compress(_to_msgpack.encode(entries), level=LEVEL)
     # A ledger that lost its data may use ids again; the content tells them apart.
     return Block(f"{stream}|{entries[0][0]}|{crc32(data):08x}", stream, len(entries)), data
 

@@ -47,6 +47,16 @@ def test_json_writes_null_for_what_is_not_a_number() -> None:
     assert encode_json({"a": float("nan"), "b": [float("inf"), 1.5, None]}) == b'{"a":null,"b":[null,1.5,null]}'
 
 
+@given(st.integers(0, 1 << 53), st.integers(0, 1 << 53), st.sampled_from(["NIFTY", "M&M", "A" * 20]))
+def test_the_id_of_a_chain_is_the_same_however_it_is_read(seq: int, expiry_ts: int, product: str) -> None:
+    message = encode_message(factories.chain(product=product, source_seq=seq, expiry_ts=expiry_ts))
+    fields = msgspec.msgpack.decode(message)
+    in_another_order = msgspec.msgpack.encode(dict(reversed(fields.items())))
+    assert message_id(message) == message_id(in_another_order) == f"{product}|2026-11-23|{seq}"
+    cut = message[: len(message) // 2]
+    assert message_id(cut) == message_id(message), "a dead letter says whose it is"
+
+
 def test_the_id_of_a_message_is_read_without_the_rest() -> None:
     assert message_id(encode_message(factories.chain(source_seq=7))) == "NIFTY|2026-11-23|7"
     assert message_id(encode_message(factories.tick(source_seq=7))) == "NIFTY|7"

@@ -2,9 +2,8 @@
 into them as they leave."""
 
 import time
-from collections.abc import Iterator
 from datetime import date, timedelta
-from itertools import islice
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -23,26 +22,29 @@ _WIDE = 1 << 40
 
 
 def snapshots(series: int, strikes: int, *, now_ms: int) -> list[ChainSnapshot]:
-    """`STATES` snapshots of `series` chains of so many strikes each, first all of one instant, then all of the next.
+    """`STATES` snapshots of `series` chains of so many strikes each, first one of each, then the next.
 
-    The feed has fewer products than an exchange, so that its chains come back under later expiry labels.
+    The feed has fewer products than an exchange, so its chains come back under later expiry labels, each time a second
+    older: no two are the same.
     """
     trading.STRIKES_EACH_SIDE = (strikes + 1) // 2
     provider = SyntheticProvider(list(PRODUCTS), seed=7, scenario="calm", exchange_hours=False)
-    found = []
-    for step in range(STATES):
-        chains = [_cut(chain, strikes) for chain in provider.tick(now_ms + 1_000 * step).chains]
-        found += list(islice(_relabelled(chains), series))
+    seconds = count()
+    found: list[ChainSnapshot] = []
+    for _ in range(STATES):
+        state: list[ChainSnapshot] = []
+        for turn in count():
+            chains = provider.tick(now_ms + 1_000 * next(seconds)).chains
+            state += [_relabelled(_cut(chain, strikes), turn) for chain in chains]
+            if len(state) >= series:
+                break
+        found += state[:series]
     return found
 
 
-def _relabelled(chains: list[ChainSnapshot]) -> Iterator[ChainSnapshot]:
-    turn = 0
-    while True:
-        for chain in chains:
-            label = date.fromisoformat(chain.expiry) + timedelta(days=1_000 * turn)
-            yield msgspec.structs.replace(chain, expiry=label.isoformat())
-        turn += 1
+def _relabelled(chain: ChainSnapshot, turn: int) -> ChainSnapshot:
+    label = date.fromisoformat(chain.expiry) + timedelta(days=1_000 * turn)
+    return msgspec.structs.replace(chain, expiry=label.isoformat())
 
 
 def _cut(chain: ChainSnapshot, strikes: int) -> ChainSnapshot:

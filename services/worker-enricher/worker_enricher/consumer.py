@@ -49,6 +49,8 @@ LATE_QUEUED_TASKS: Final = 2
 """In overload: what has left the lanes can no longer give way to something newer."""
 READ_ON_SECONDS: Final = 0.03
 """In overload, how often the ledger is read to its end while workers are busy: less is left when they are not."""
+STUCK_SECONDS: Final = 1.0
+"""Workers that take nothing for so long are gone, not busy. What nobody read needs nobody to take it back."""
 QUIET_SECONDS: Final = 0.002
 """A pause this long ends a burst of the feed, and with it the batch."""
 LATE_RECLAIM: Final = 4
@@ -142,8 +144,8 @@ class Consumer:
             self._maintained_at = self.last_turn
         late, queued = self._is_late(), self._dispatch.queued()
         if queued >= (LATE_QUEUED_TASKS if late else MAX_QUEUED_TASKS):
-            if late and self.last_turn - self._conflated_at >= READ_ON_SECONDS:
-                self._conflate()
+            if late:
+                self._read_on()
             stop.wait(BUSY_SECONDS)
             return
         late = self._take_in(late)
@@ -177,7 +179,7 @@ class Consumer:
 
     def _take_in(self, late: bool) -> bool:
         """New entries into their lanes, and open those that may be; whether it is late now."""
-        if not late or not len(self._lanes):
+        if not late or len(self._lanes) < self._batch_size:
             self._collect()
         late = self._is_late()
         if late:
@@ -185,6 +187,11 @@ class Consumer:
         if self._lanes.has_closed and len(self._lanes):
             self._open_lanes()
         return late
+
+    def _read_on(self) -> None:
+        is_time = self.last_turn - self._conflated_at >= READ_ON_SECONDS
+        if is_time and self.last_turn - self._waiting_since < STUCK_SECONDS:
+            self._conflate()
 
     def _collect(self) -> None:
         """New entries into their lanes, up to a batch beyond those that must wait; waits for more only while a burst

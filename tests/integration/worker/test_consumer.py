@@ -15,7 +15,17 @@ from aro.contracts.codec import encode_message
 from aro.contracts.names import BATCH_TURN, STREAM_CHAINS, STREAM_TICKS
 from aro.testing import factories
 from aro.testing.eventually import eventually
-from worker_enricher.consumer import LATE_SECONDS, MAX_DELIVERIES, MAX_QUEUED_TASKS, PASSED_AT_ONCE, Batch, Consumer
+from worker_enricher.consumer import (
+    LATE_QUEUED_TASKS,
+    LATE_SECONDS,
+    MAX_DELIVERIES,
+    MAX_QUEUED_TASKS,
+    PASSED_AT_ONCE,
+    READ_ON_SECONDS,
+    STUCK_SECONDS,
+    Batch,
+    Consumer,
+)
 
 
 class Recorder:
@@ -274,3 +284,21 @@ def test_what_was_passed_over_goes_on_its_way_while_little_comes(redis_client: r
         flood.comes(series=1)
         assert len(flood.step(0.2)) == 1
     assert sum(len(batch[STREAM_CHAINS]) for batch in flood.worker.passed) == 4 * PASSED_AT_ONCE
+
+
+def test_in_overload_the_ledger_is_read_while_workers_are_busy_and_not_when_they_are_gone(
+    redis_client: redis.Redis,
+) -> None:
+    flood, ledger = Flood(redis_client, series=10, batch_size=100), Ledger(redis_client)
+    flood.comes()
+    assert len(flood.step(0.6)) == 10
+    flood.worker.waiting = LATE_QUEUED_TASKS
+    flood.comes()
+    assert flood.step(READ_ON_SECONDS) == []
+    assert ledger.lag(STREAM_CHAINS) == 0
+    flood.comes()
+    assert flood.step(STUCK_SECONDS) == []
+    assert ledger.lag(STREAM_CHAINS) == 10
+    flood.worker.waiting = 0
+    assert len(flood.step(0.1)) == 10
+    assert ledger.lag(STREAM_CHAINS) == 0

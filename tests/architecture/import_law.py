@@ -23,7 +23,18 @@ FLOORS: Final = {
     "aro.testing": {"aro.contracts", "aro.quant", "aro.adapters", "aro.runtime", "aro.testing"},
 }
 SERVICE_MAY_IMPORT: Final = {"aro.contracts", "aro.quant", "aro.adapters", "aro.runtime"}
-DRIVERS: Final = {"redis", "pymongo", "bson", "isal", "requests", "jwt", "cryptography", "argon2", "msgspec"}
+DRIVERS: Final = {
+    "redis",
+    "pymongo",
+    "bson",
+    "isal",
+    "backports",
+    "requests",
+    "jwt",
+    "cryptography",
+    "argon2",
+    "msgspec",
+}
 FRAMEWORKS: Final = {
     *{"flask", "werkzeug", "flask_smorest", "apispec", "marshmallow", "webargs", "gunicorn"},
     *{"celery", "kombu", "billiard", "structlog", "prometheus_client", "msgspec", "opentelemetry"},

@@ -131,8 +131,14 @@ def main() -> None:
 
 def report(platform: Platform, options: argparse.Namespace) -> None:
     ledger = Ledger(platform.redis.client())
-    enough = 40 if options.universe == "listed" else 1_322
-    eventually(lambda: platform.redis.client().scard("live-channels") > enough, "all channels to be live", seconds=60)
+    # A pattern stands for what is live when it is subscribed to.
+    enough, prefix = 20 if options.universe == "listed" else 660, f"{options.watch}:".encode()
+    client = platform.redis.client()
+
+    def live() -> int:
+        return sum(name.startswith(prefix) for name in client.smembers("live-channels"))
+
+    eventually(lambda: live() >= enough, "all channels to be live", seconds=60)
     wanted = subscriptions(options)
     tokens = [access_token(platform, number) for number in range(-(-len(wanted) // SOCKETS_PER_ACCOUNT))]
     listeners = Listeners(platform.url("gateway"), options.watch)

@@ -63,8 +63,7 @@ def test_no_lane_is_begun_when_there_are_enough() -> None:
     sizes = []
     while (turn := lanes.take(most, 0.0, enough=enough)) is not None:
         sizes.append(len(turn.entries))
-    whole_lanes = sum(sizes)
-    assert whole_lanes == 320
+    assert sum(sizes) == 320
     assert all(enough <= size < enough + 40 for size in sizes[:-1]), sizes
     for series in range(10):
         lanes.put(entry(series, 2), 0.0)
